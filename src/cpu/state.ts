@@ -30,6 +30,7 @@ export const offsets = {
   faultAddress: 648, // u64: CR2 of the last refused access
   faultAccess: 656, // u32: Access of it
   scratch: 672, // 4 x u64: operands and result of a callout
+  fuel: 704, // i32: what is left of the run's fuel when compiled code returned
   size: 768,
 } as const;
 
@@ -63,6 +64,20 @@ export const Vector = {
 } as const;
 
 export const Register = {
-  rax: 0, rcx: 1, rdx: 2, rbx: 3, rsp: 4, rbp: 5, rsi: 6, rdi: 7,
-  r8: 8, r9: 9, r10: 10, r11: 11, r12: 12, r13: 13, r14: 14, r15: 15,
+  rax: 0,
+  rcx: 1,
+  rdx: 2,
+  rbx: 3,
+  rsp: 4,
+  rbp: 5,
+  rsi: 6,
+  rdi: 7,
+  r8: 8,
+  r9: 9,
+  r10: 10,
+  r11: 11,
+  r12: 12,
+  r13: 13,
+  r14: 14,
+  r15: 15,
 } as const;
