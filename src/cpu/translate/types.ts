@@ -26,9 +26,6 @@ export interface CompiledEntry {
   readonly pc: number;
   /** Its slot in the process's function table. */
   readonly slot: number;
-  /** Number of the function body within the module and of the entry within that body: see `BranchEntry`. */
-  readonly region: number;
-  readonly index: number;
 }
 
 /**
@@ -52,23 +49,20 @@ export interface RegionCompiler {
 }
 
 /**
- * The indirect branch cache at layout.branchCache: 4,096 entries of 16 bytes that compiled code looks up by target and
+ * The indirect branch cache at layout.branchCache: 8,192 entries of 8 bytes that compiled code looks up by target and
  * the executor fills when compiled code leaves with ExitKind.untranslated at an address that has compiled code.
  * An entry is empty when its pc is 0.
  */
 export const BranchEntry = {
-  size: 16,
-  count: 4096,
+  size: 8,
+  count: 8192,
   /** u32 guest address. */
   pc: 0,
   /** u32 slot of its function. */
   slot: 4,
-  /** i32 `CompiledModule` region and index of the entry; the region number is unique within the process set. */
-  region: 8,
-  index: 12,
 } as const;
 
 /** Address of the branch cache entry for a target. */
 export function branchEntry(pc: number): number {
-  return layout.branchCache + (((pc ^ (pc >>> 12)) & (BranchEntry.count - 1)) << 4);
+  return layout.branchCache + (((pc ^ (pc >>> 12)) & (BranchEntry.count - 1)) << 3);
 }
