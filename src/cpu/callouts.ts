@@ -1,0 +1,22 @@
+// The callouts: services that translated code calls because they are rare, long or need the host. One row a callout; its
+// operands are the i64s in scratch[0..2] of the CPU state and its result goes to scratch[3]. A callout may throw PageFault
+// or Trap, having changed nothing.
+
+import { integerCallouts } from "./x86/callouts.ts";
+import type { CpuView } from "./view.ts";
+
+export type Callout = (cpu: CpuView) => void;
+
+const table = { ...integerCallouts } satisfies Record<string, Callout>;
+
+export type CalloutName = keyof typeof table;
+
+/** Every callout, indexed by the number that the IR operation `callout` carries. */
+export const callouts: readonly Callout[] = Object.values(table);
+
+const numbers = new Map(Object.keys(table).map((name, i) => [name, i]));
+
+/** The number of a callout in `callouts`. */
+export function calloutNumber(name: CalloutName): number {
+  return numbers.get(name)!;
+}
