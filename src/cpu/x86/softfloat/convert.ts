@@ -1,7 +1,18 @@
 // Conversions between the 80-bit format and everything a program may load or store: single and double precision,
 // integers, packed decimal. Word results are left in `words`.
 
-import { bias, environment, Exception, type Extended, Kind, kindOf, roundsUp, roundTo, setZero, Unpacked } from "./format.ts";
+import {
+  bias,
+  environment,
+  Exception,
+  type Extended,
+  Kind,
+  kindOf,
+  roundsUp,
+  roundTo,
+  setZero,
+  Unpacked,
+} from "./format.ts";
 
 /** Where conversions to memory formats leave their result. */
 export const words = { low: 0, high: 0 };
@@ -36,7 +47,14 @@ export function fromSingle(r: Extended, bits: number): void {
 }
 
 /** Zero, denormal, infinity or NaN, with the fraction left-aligned below the integer bit. */
-function special(r: Extended, sign: number, full: boolean, high: number, low: number, least: number): void {
+function special(
+  r: Extended,
+  sign: number,
+  full: boolean,
+  high: number,
+  low: number,
+  least: number,
+): void {
   if (full) {
     const nan = (high | low) !== 0;
     if (nan && (high & 0x40000000) === 0) environment.flags |= Exception.invalid;
@@ -86,7 +104,8 @@ export function toDouble(a: Extended): void {
 
 /** A store whose overflow or underflow is not masked does not happen: it reports neither rounding nor C1. */
 function refuseStore(): void {
-  if ((environment.flags & ~environment.masked & (Exception.overflow | Exception.underflow)) === 0) return;
+  if ((environment.flags & ~environment.masked & (Exception.overflow | Exception.underflow)) === 0)
+    return;
   environment.flags &= ~Exception.inexact;
   environment.up = 0;
 }
@@ -155,7 +174,8 @@ function magnitude(a: Extended, kind: number, truncate: boolean): boolean {
     tail = 1;
     high = low = 0;
   } else if (shift >= 64) {
-    tail = (shift === 64 ? high | 0 : high >>> 1) | (low !== 0 || (shift === 65 && high & 1) ? 1 : 0);
+    tail =
+      (shift === 64 ? high | 0 : high >>> 1) | (low !== 0 || (shift === 65 && high & 1) ? 1 : 0);
     high = low = 0;
   } else if (shift >= 32) {
     const by = shift & 31;
@@ -199,7 +219,8 @@ export function toInteger(a: Extended, bits: 16 | 32 | 64, truncate: boolean): v
       fits = words.high >= 0 || edge;
     } else {
       const limit = bits === 32 ? 0x80000000 : 0x8000;
-      fits = words.high === 0 && (words.low >>> 0 < limit || (negative && words.low >>> 0 === limit));
+      fits =
+        words.high === 0 && (words.low >>> 0 < limit || (negative && words.low >>> 0 === limit));
     }
   }
   if (!fits) {

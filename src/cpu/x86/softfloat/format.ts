@@ -18,7 +18,14 @@ export class Extended {
 }
 
 /** Exception bits, as in the x87 status word, its control word's masks, and MXCSR. */
-export const Exception = { invalid: 1, denormal: 2, zeroDivide: 4, overflow: 8, underflow: 16, inexact: 32 } as const;
+export const Exception = {
+  invalid: 1,
+  denormal: 2,
+  zeroDivide: 4,
+  overflow: 8,
+  underflow: 16,
+  inexact: 32,
+} as const;
 
 /** Rounding control, as encoded in the control words. */
 export const Rounding = { nearest: 0, down: 1, up: 2, zero: 3 } as const;
@@ -28,9 +35,24 @@ export const Rounding = { nearest: 0, down: 1, up: 2, zero: 3 } as const;
  * was rounded up (C1). `masked` holds the exceptions whose masked response is wanted. One object for all: the kernel
  * is single-threaded.
  */
-export const environment = { rounding: 0, precision: 64, masked: 0x3f, flags: 0, up: 0, flushToZero: false };
+export const environment = {
+  rounding: 0,
+  precision: 64,
+  masked: 0x3f,
+  flags: 0,
+  up: 0,
+  flushToZero: false,
+};
 
-export const Kind = { normal: 0, zero: 1, denormal: 2, infinity: 3, quiet: 4, signaling: 5, unsupported: 6 } as const;
+export const Kind = {
+  normal: 0,
+  zero: 1,
+  denormal: 2,
+  infinity: 3,
+  quiet: 4,
+  signaling: 5,
+  unsupported: 6,
+} as const;
 
 /** Classifies a value; pseudo-denormals count as denormal, the other formats that the 80387 dropped as unsupported. */
 export function kindOf(x: Extended): number {
@@ -46,7 +68,8 @@ export const bias = 16383;
 /** Added to or taken from the exponent when underflow or overflow is unmasked (SDM volume 1, 4.9.1.5). */
 const wrap = 24576;
 
-export const setInfinity = (r: Extended, sign: number): void => r.set((sign << 15) | 0x7fff, 0x80000000 | 0, 0);
+export const setInfinity = (r: Extended, sign: number): void =>
+  r.set((sign << 15) | 0x7fff, 0x80000000 | 0, 0);
 export const setZero = (r: Extended, sign: number): void => r.set(sign << 15, 0, 0);
 /** The default NaN, "real indefinite". */
 export const setIndefinite = (r: Extended): void => r.set(0xffff, 0xc0000000 | 0, 0);
@@ -109,8 +132,20 @@ export class Unpacked {
 }
 
 /** Rounds to the extended format under the precision control and stores it. See `roundTo`. */
-export function round(r: Extended, sign: number, exponent: number, high: number, low: number, rest: number): void {
-  if (environment.precision === 64 && environment.rounding === 0 && exponent > 0 && exponent < 0x7ffe) {
+export function round(
+  r: Extended,
+  sign: number,
+  exponent: number,
+  high: number,
+  low: number,
+  rest: number,
+): void {
+  if (
+    environment.precision === 64 &&
+    environment.rounding === 0 &&
+    exponent > 0 &&
+    exponent < 0x7ffe
+  ) {
     // The ordinary case: nearest, full precision, no exponent at the edge.
     if (rest !== 0) {
       environment.flags |= Exception.inexact;
@@ -260,8 +295,18 @@ export function roundsUp(sign: number, tail: number, odd: boolean): boolean {
 }
 
 /** Whether rounding to `precision` bits carries into the next power of two. */
-function carries(sign: number, high: number, low: number, rest: number, precision: number): boolean {
+function carries(
+  sign: number,
+  high: number,
+  low: number,
+  rest: number,
+  precision: number,
+): boolean {
   const full =
-    precision === 64 ? (high & low) === -1 : precision === 53 ? high === -1 && low >>> 11 === 0x1fffff : high >>> 8 === 0xffffff;
+    precision === 64
+      ? (high & low) === -1
+      : precision === 53
+        ? high === -1 && low >>> 11 === 0x1fffff
+        : high >>> 8 === 0xffffff;
   return full && roundsUp(sign, tailOf(high, low, rest, precision), true);
 }

@@ -16,7 +16,16 @@ import {
   squareRoot,
   subtract,
 } from "./arithmetic.ts";
-import { fromDecimal, fromDouble, fromSingle, toDecimal, toDouble, toInteger, toSingle, words } from "./convert.ts";
+import {
+  fromDecimal,
+  fromDouble,
+  fromSingle,
+  toDecimal,
+  toDouble,
+  toInteger,
+  toSingle,
+  words,
+} from "./convert.ts";
 import { environment, Extended } from "./format.ts";
 
 const program = join(mkdtempSync(join(tmpdir(), "softfloat-")), "native");
@@ -31,8 +40,28 @@ const r = new Extended();
 const second = new Extended();
 
 const names = [
-  "fadd", "fsub", "fmul", "fdiv", "fsqrt", "fprem", "fprem1", "frndint", "fscale", "fxtract", "fcom", "fucom", "fld m32",
-  "fld m64", "fst m32", "fst m64", "fist m16", "fist m32", "fistp m64", "fisttp m64", "fbld", "fbstp",
+  "fadd",
+  "fsub",
+  "fmul",
+  "fdiv",
+  "fsqrt",
+  "fprem",
+  "fprem1",
+  "frndint",
+  "fscale",
+  "fxtract",
+  "fcom",
+  "fucom",
+  "fld m32",
+  "fld m64",
+  "fst m32",
+  "fst m64",
+  "fist m16",
+  "fist m32",
+  "fistp m64",
+  "fisttp m64",
+  "fbld",
+  "fbstp",
 ];
 
 /** Runs one record; returns undefined when everything agrees, else what differs. */
@@ -53,21 +82,36 @@ function check(record: Buffer): string | undefined {
   const memory = Buffer.alloc(16);
   r.copy(a);
   switch (op) {
-    case 0: add(r, a, b); break;
-    case 1: subtract(r, a, b); break;
-    case 2: multiply(r, a, b); break;
-    case 3: divide(r, a, b); break;
-    case 4: squareRoot(r, a); break;
+    case 0:
+      add(r, a, b);
+      break;
+    case 1:
+      subtract(r, a, b);
+      break;
+    case 2:
+      multiply(r, a, b);
+      break;
+    case 3:
+      divide(r, a, b);
+      break;
+    case 4:
+      squareRoot(r, a);
+      break;
     case 5:
     case 6: {
       remainder(r, a, b, op === 6);
       const q = reduction.quotient;
       environment.up = 0;
-      codes = ((q & 1) << 9) | ((q & 2) << 13) | ((q & 4) << 6) | (reduction.incomplete ? 0x400 : 0);
+      codes =
+        ((q & 1) << 9) | ((q & 2) << 13) | ((q & 4) << 6) | (reduction.incomplete ? 0x400 : 0);
       break;
     }
-    case 7: roundToInteger(r, a); break;
-    case 8: scale(r, a, b); break;
+    case 7:
+      roundToInteger(r, a);
+      break;
+    case 8:
+      scale(r, a, b);
+      break;
     case 9: {
       const kept = new Extended();
       kept.copy(a);
@@ -88,14 +132,35 @@ function check(record: Buffer): string | undefined {
       if (op === 12) fromSingle(r, record.readInt32LE(8));
       else fromDouble(r, record.readInt32LE(8), record.readInt32LE(12));
       break;
-    case 14: toSingle(a); memory.writeInt32LE(words.low); break;
-    case 15: toDouble(a); memory.writeInt32LE(words.low); memory.writeInt32LE(words.high, 4); break;
-    case 16: toInteger(a, 16, false); memory.writeInt16LE((words.low << 16) >> 16); break;
-    case 17: toInteger(a, 32, false); memory.writeInt32LE(words.low); break;
+    case 14:
+      toSingle(a);
+      memory.writeInt32LE(words.low);
+      break;
+    case 15:
+      toDouble(a);
+      memory.writeInt32LE(words.low);
+      memory.writeInt32LE(words.high, 4);
+      break;
+    case 16:
+      toInteger(a, 16, false);
+      memory.writeInt16LE((words.low << 16) >> 16);
+      break;
+    case 17:
+      toInteger(a, 32, false);
+      memory.writeInt32LE(words.low);
+      break;
     case 18:
-    case 19: toInteger(a, 64, op === 19); memory.writeInt32LE(words.low); memory.writeInt32LE(words.high, 4); break;
-    case 20: fromDecimal(r, record.subarray(8, 18)); break;
-    case 21: toDecimal(a, memory); break;
+    case 19:
+      toInteger(a, 64, op === 19);
+      memory.writeInt32LE(words.low);
+      memory.writeInt32LE(words.high, 4);
+      break;
+    case 20:
+      fromDecimal(r, record.subarray(8, 18));
+      break;
+    case 21:
+      toDecimal(a, memory);
+      break;
   }
   let flags = environment.flags;
   const refused = flags & ~environment.masked & 7;
@@ -104,7 +169,7 @@ function check(record: Buffer): string | undefined {
     environment.up = 0;
     // FISTP and FBSTP did not pop the copy.
     if (op === 18 || op === 19 || op === 21) want2 = a;
-    if (op < 9) r.copy(a), (codes &= 0);
+    if (op < 9) (r.copy(a), (codes &= 0));
   }
   const differences: string[] = [];
   const show = (x: Extended) =>
@@ -115,10 +180,19 @@ function check(record: Buffer): string | undefined {
     if (native.head !== got.head || native.high !== got.high || native.low !== got.low)
       differences.push(`${what} ${show(got)} native ${show(native)}`);
   };
-  if ((status & 0x3f) !== flags) differences.push(`flags ${flags.toString(16)} native ${(status & 0x3f).toString(16)}`);
-  const compared = op === 5 || op === 6 ? (refused || flags & 1 ? 0 : 0x4700) : op === 10 || op === 11 ? 0x4700 : 0x200;
+  if ((status & 0x3f) !== flags)
+    differences.push(`flags ${flags.toString(16)} native ${(status & 0x3f).toString(16)}`);
+  const compared =
+    op === 5 || op === 6
+      ? refused || flags & 1
+        ? 0
+        : 0x4700
+      : op === 10 || op === 11
+        ? 0x4700
+        : 0x200;
   const got = codes | (environment.up << 9);
-  if ((status ^ got) & compared) differences.push(`codes ${got.toString(16)} native ${(status & 0x4700).toString(16)}`);
+  if ((status ^ got) & compared)
+    differences.push(`codes ${got.toString(16)} native ${(status & 0x4700).toString(16)}`);
   if (op === 12 || op === 13 || op === 20) {
     if (!refused) same("r", r, 28);
   } else {
@@ -129,7 +203,9 @@ function check(record: Buffer): string | undefined {
     if (stores) {
       const size = [4, 8, 2, 4, 8, 8, 0, 10][op - 14]!;
       if (memory.compare(record, 48, 48 + size, 0, size) !== 0)
-        differences.push(`stored ${memory.toString("hex", 0, size)} native ${record.toString("hex", 48, 48 + size)}`);
+        differences.push(
+          `stored ${memory.toString("hex", 0, size)} native ${record.toString("hex", 48, 48 + size)}`,
+        );
     }
   }
   if (differences.length === 0) return undefined;
@@ -141,7 +217,9 @@ describe("arithmetic against the processor", () => {
   for (const [op, name] of names.entries())
     it(name, () => {
       const count = Number(process.env.CASES ?? 15000);
-      const output = execFileSync(program, [`${op + 1}`, `${count}`, `${op}`, `${op}`, "0"], { maxBuffer: 1 << 30 });
+      const output = execFileSync(program, [`${op + 1}`, `${count}`, `${op}`, `${op}`, "0"], {
+        maxBuffer: 1 << 30,
+      });
       const bad: string[] = [];
       for (let at = 0; at < output.length; at += recordSize) {
         const difference = check(output.subarray(at, at + recordSize));
