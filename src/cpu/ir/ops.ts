@@ -81,6 +81,9 @@ const rows: Record<string, Omit<OpRow, "name">> = {
   loadf32: row("fw", "faults"),
   loadf64: row("dw", "faults"),
   load128: row("vw", "faults"),
+  // The low 4 or 8 bytes of a vector whose rest is zero: v128.load32_zero, v128.load64_zero (MOVSS, MOVSD, MOVD, MOVQ).
+  load32_zero: row("vw", "faults"),
+  load64_zero: row("vw", "faults"),
   store8: row("_wi", "faults"),
   store16: row("_wi", "faults"),
   store32: row("_wi", "faults"),

@@ -77,6 +77,8 @@ export class Lift extends BlockBuilder {
   current!: Instruction;
   /** A terminator has been emitted. */
   ended = false;
+  /** SSE arithmetic goes through callouts: MXCSR asks for more than rounding to nearest with everything masked. */
+  directed = false;
   private addressValue: Value | undefined;
 
   /** Starts lifting an instruction. */
@@ -333,6 +335,7 @@ export class Lift extends BlockBuilder {
 
   /** Sets all arithmetic flags lazily; kinds and operands in ir/flags.ts. Operands are of the operand size. */
   setFlags(kind: number, size: Size, a: Value, b: Value = a, c: Value = a): void {
+    this.compared = undefined;
     this.emit(op.ccSet[size === 3 ? 1 : 0]!, a, b, c, flagImmediate(kind, size));
   }
   /** EFLAGS bits that `setFlags` would give, as i32. */
@@ -347,8 +350,51 @@ export class Lift extends BlockBuilder {
   getFlagBits(): Value {
     return this.emit(op.ccGet);
   }
+  /**
+   * Sets the flags of a floating-point comparison (COMISD and its kin: ZF PF CF, the others clear). A condition that is
+   * tested before other flags are set becomes one comparison of the operands, and the flags' bits are left unused.
+   */
+  setFloatFlags(type: "f32" | "f64", a: Value, b: Value): void {
+    const compare = (name: string) => this.op(`${type}.${name}`, a, b);
+    const [less, greater, notBelow] = [compare("lt"), compare("gt"), compare("ge")];
+    const bit = (unless: Value, flag: number) => this.select(2, unless, this.i32(0), this.i32(flag));
+    const zero = bit(this.or(2, less, greater), Flag.zero);
+    const parity = bit(this.or(2, less, notBelow), Flag.parity);
+    this.setFlagBits(this.or(2, this.or(2, zero, parity), bit(notBelow, Flag.carry)));
+    this.compared = { type, a, b };
+  }
+  private compared: { type: "f32" | "f64"; a: Value; b: Value } | undefined;
+
+  /** A condition right after `setFloatFlags`; undefined when it is not one comparison. */
+  private testFloats(condition: number): Value | undefined {
+    const { type, a, b } = this.compared!;
+    const compare = (name: string, x = a, y = b) => this.op(`${type}.${name}`, x, y);
+    switch (condition) {
+      case Condition.carry:
+        return this.isZero(2, compare("ge"));
+      case Condition.carry | Condition.not:
+        return compare("ge");
+      case Condition.belowOrEqual:
+        return this.isZero(2, compare("gt"));
+      case Condition.belowOrEqual | Condition.not:
+        return compare("gt");
+      case Condition.zero:
+        return this.isZero(2, this.or(2, compare("lt"), compare("gt")));
+      case Condition.zero | Condition.not:
+        return this.or(2, compare("lt"), compare("gt"));
+      case Condition.parity:
+        return this.or(2, compare("ne", a, a), compare("ne", b, b));
+      case Condition.parity | Condition.not:
+        return this.and(2, compare("eq", a, a), compare("eq", b, b));
+      default:
+        return undefined;
+    }
+  }
+
   /** 1 when the condition code (0-15) holds, else 0. */
   test(condition: number): Value {
+    const value = this.compared && this.testFloats(condition);
+    if (value !== undefined) return value;
     return this.emit(op.ccTest, -1, -1, -1, condition);
   }
   /** CF as a value of the operand size. */
