@@ -4,7 +4,8 @@ export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     testTimeout: 60_000,
+    hookTimeout: 120_000,
     pool: "forks",
-    poolOptions: { forks: { maxForks: 2 } },
+    maxWorkers: 2,
   },
 });
