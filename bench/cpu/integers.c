@@ -27,7 +27,7 @@ static uint32_t gcd(uint32_t a, uint32_t b) {
 
 int main(void) {
   uint64_t state = 88172645463325252u, sum = 0;
-  for (unsigned i = 0; i < 28000000; i++) {
+  for (unsigned i = 0; i < 40000000; i++) {
     uint64_t x = next(&state);
     uint32_t low = (uint32_t)x, high = (uint32_t)(x >> 32);
     switch (x & 7) {
@@ -35,7 +35,7 @@ int main(void) {
       case 1: sum ^= (low << (high & 31)) | (low >> (-high & 31)); break;
       case 2: sum += bits(x); break;
       case 3: sum -= (int32_t)low >> (high & 15); break;
-      case 4: sum += gcd(low & 0xffff, (high & 0xffff) | 1); break;
+      case 4: sum += gcd(low & 0xff, (high & 0xff) | 1); break;
       case 5: sum ^= (uint8_t)low * (uint16_t)high; break;
       case 6: sum += (int64_t)x < 0 ? low % 1009 : high / 37; break;
       default: sum = sum * 6364136223846793005u + 1442695040888963407u;
