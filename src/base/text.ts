@@ -48,3 +48,46 @@ export function humanSize(bytes: number): string {
   }
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
+
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * A file name's text: UTF-8, where a byte that is not valid UTF-8 becomes the code unit 0xdc00 + byte, so that no name is lost
+ * (Python's surrogateescape, PEP 383). `encodeName` is its inverse.
+ */
+export function decodeName(bytes: Uint8Array): string {
+  try {
+    return strictDecoder.decode(bytes);
+  } catch {
+    return decodeEscaping(bytes);
+  }
+}
+
+function decodeEscaping(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length;) {
+    const first = bytes[at]!;
+    const length = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    let decoded: string | undefined;
+    try {
+      decoded = strictDecoder.decode(bytes.subarray(at, at + length));
+    } catch {
+      decoded = undefined;
+    }
+    text += decoded ?? String.fromCharCode(0xdc00 + first);
+    at += decoded === undefined ? 1 : length;
+  }
+  return text;
+}
+
+/** The bytes of a name that `decodeName` made. */
+export function encodeName(name: string): Uint8Array<ArrayBuffer> {
+  if (!/[\udc80-\udcff]/.test(name)) return utf8Encoder.encode(name);
+  const parts: number[] = [];
+  for (const character of name) {
+    const code = character.codePointAt(0)!;
+    if (code >= 0xdc80 && code <= 0xdcff) parts.push(code - 0xdc00);
+    else parts.push(...utf8Encoder.encode(character));
+  }
+  return Uint8Array.from(parts);
+}
