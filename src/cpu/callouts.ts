@@ -3,11 +3,12 @@
 // or Trap, having changed nothing.
 
 import { integerCallouts } from "./x86/callouts.ts";
+import { simdCallouts } from "./x86/simd.ts";
 import type { CpuView } from "./view.ts";
 
 export type Callout = (cpu: CpuView) => void;
 
-const table = { ...integerCallouts } satisfies Record<string, Callout>;
+const table = { ...integerCallouts, ...simdCallouts } satisfies Record<string, Callout>;
 
 export type CalloutName = keyof typeof table;
 

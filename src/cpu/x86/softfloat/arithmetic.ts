@@ -20,14 +20,7 @@ import {
 } from "./format.ts";
 
 /** Receives a result that is not in the extended format's bounds yet: exponent, 64-bit significand, and 32 bits below. */
-export type Rounder = (
-  r: Extended,
-  sign: number,
-  exponent: number,
-  high: number,
-  low: number,
-  rest: number,
-) => void;
+export type Rounder = (r: Extended, sign: number, exponent: number, high: number, low: number, rest: number) => void;
 
 const x = new Unpacked();
 const y = new Unpacked();
@@ -69,31 +62,8 @@ function sum(r: Extended, a: Extended, b: Extended, negate: number, rounder: Rou
   if (kb === Kind.zero) return rounder(r, sa, x.exponent, x.high, x.low, 0);
   if (ka === Kind.zero) return rounder(r, sb, y.exponent, y.high, y.low, 0);
   if (x.exponent >= y.exponent)
-    addMagnitudes(
-      r,
-      sa,
-      x.exponent,
-      x.high,
-      x.low,
-      sb,
-      x.exponent - y.exponent,
-      y.high,
-      y.low,
-      rounder,
-    );
-  else
-    addMagnitudes(
-      r,
-      sb,
-      y.exponent,
-      y.high,
-      y.low,
-      sa,
-      y.exponent - x.exponent,
-      x.high,
-      x.low,
-      rounder,
-    );
+    addMagnitudes(r, sa, x.exponent, x.high, x.low, sb, x.exponent - y.exponent, y.high, y.low, rounder);
+  else addMagnitudes(r, sb, y.exponent, y.high, y.low, sa, y.exponent - x.exponent, x.high, x.low, rounder);
 }
 
 /** Adds a number whose exponent is less by `distance`, or subtracts it when the signs differ. */
@@ -117,10 +87,7 @@ function addMagnitudes(
       bh >>>= distance;
     } else if (distance < 64) {
       const shift = distance & 31;
-      rest =
-        shift === 0
-          ? bl
-          : (bl >>> shift) | (bh << (32 - shift)) | (bl << (32 - shift) !== 0 ? 1 : 0);
+      rest = shift === 0 ? bl : (bl >>> shift) | (bh << (32 - shift)) | (bl << (32 - shift) !== 0 ? 1 : 0);
       bl = bh >>> shift;
       bh = 0;
     } else {
@@ -216,16 +183,7 @@ export function multiply(r: Extended, a: Extended, b: Extended, rounder: Rounder
   if (ka === Kind.zero || kb === Kind.zero) return setZero(r, sign);
   x.take(a, ka);
   y.take(b, kb);
-  multiplyMagnitudes(
-    r,
-    sign,
-    x.exponent + y.exponent - (bias - 1),
-    x.high,
-    x.low,
-    y.high,
-    y.low,
-    rounder,
-  );
+  multiplyMagnitudes(r, sign, x.exponent + y.exponent - (bias - 1), x.high, x.low, y.high, y.low, rounder);
 }
 
 function multiplyMagnitudes(
@@ -329,16 +287,7 @@ export function divide(r: Extended, a: Extended, b: Extended, rounder: Rounder =
   if (ka === Kind.zero || kb === Kind.infinity) return setZero(r, sign);
   x.take(a, ka);
   y.take(b, kb);
-  divideMagnitudes(
-    r,
-    sign,
-    x.exponent - y.exponent + (bias - 1),
-    x.high,
-    x.low,
-    y.high,
-    y.low,
-    rounder,
-  );
+  divideMagnitudes(r, sign, x.exponent - y.exponent + (bias - 1), x.high, x.low, y.high, y.low, rounder);
 }
 
 function divideMagnitudes(
@@ -374,8 +323,7 @@ function divideMagnitudes(
     // Twice the remainder against the divisor tells the next bit.
     const twiceHigh = (nh << 1) | (nl >>> 31);
     const twiceLow = nl << 1;
-    const above =
-      nh < 0 || twiceHigh >>> 0 > bh >>> 0 || (twiceHigh === bh && twiceLow >>> 0 >= bl >>> 0);
+    const above = nh < 0 || twiceHigh >>> 0 > bh >>> 0 || (twiceHigh === bh && twiceLow >>> 0 >= bl >>> 0);
     const tie = nh >= 0 && twiceHigh === bh && twiceLow === bl;
     rest = tie ? 0x80000000 | 0 : above ? 0x80000001 | 0 : 1;
   }
@@ -436,8 +384,7 @@ export function squareRoot(r: Extended, a: Extended, rounder: Rounder = round): 
         continue;
       }
       // Compare the remainder with s: more than s means the next bit is one, more than 2s that s was too small.
-      const above =
-        upper > 0 || middle >>> 0 > high >>> 0 || (middle === high && d0 >>> 0 > s0 >>> 0);
+      const above = upper > 0 || middle >>> 0 > high >>> 0 || (middle === high && d0 >>> 0 > s0 >>> 0);
       if (above) {
         const twiceTop = high >>> 31;
         const twiceHigh = (high << 1) | (s0 >>> 31);
@@ -445,8 +392,7 @@ export function squareRoot(r: Extended, a: Extended, rounder: Rounder = round): 
         const beyond =
           upper > twiceTop ||
           (upper === twiceTop &&
-            (middle >>> 0 > twiceHigh >>> 0 ||
-              (middle === twiceHigh && d0 >>> 0 > twiceLow >>> 0)));
+            (middle >>> 0 > twiceHigh >>> 0 || (middle === twiceHigh && d0 >>> 0 > twiceLow >>> 0)));
         if (beyond) {
           s0 = (s0 + 1) | 0;
           if (s0 === 0) high = (high + 1) | 0;
@@ -475,12 +421,10 @@ export function remainder(r: Extended, a: Extended, b: Extended, nearest: boolea
   if (ka === Kind.zero) return r.copy(a);
   let sign = a.head >>> 15;
   x.take(a, ka);
-  if (kb === Kind.infinity)
-    return r.set(a.head | (ka === Kind.denormal && a.high < 0 ? 1 : 0), a.high, a.low);
+  if (kb === Kind.infinity) return r.set(a.head | (ka === Kind.denormal && a.high < 0 ? 1 : 0), a.high, a.low);
   y.take(b, kb);
   const distance = x.exponent - y.exponent;
-  if (distance < -1)
-    return (roundTo(r, sign, x.exponent, x.high, x.low, 0, 64, 1, 0x7ffe), denormalize(r));
+  if (distance < -1) return (roundTo(r, sign, x.exponent, x.high, x.low, 0, 64, 1, 0x7ffe), denormalize(r));
   let high = x.high;
   let low = x.low;
   let exponent = y.exponent;

@@ -5,7 +5,7 @@ import {
   bias,
   environment,
   Exception,
-  type Extended,
+  Extended,
   Kind,
   kindOf,
   roundsUp,
@@ -47,14 +47,7 @@ export function fromSingle(r: Extended, bits: number): void {
 }
 
 /** Zero, denormal, infinity or NaN, with the fraction left-aligned below the integer bit. */
-function special(
-  r: Extended,
-  sign: number,
-  full: boolean,
-  high: number,
-  low: number,
-  least: number,
-): void {
+function special(r: Extended, sign: number, full: boolean, high: number, low: number, least: number): void {
   if (full) {
     const nan = (high | low) !== 0;
     if (nan && (high & 0x40000000) === 0) environment.flags |= Exception.invalid;
@@ -69,12 +62,7 @@ function special(
   r.set(sign | x.exponent, x.high, x.low);
 }
 
-const rounded = { head: 0, high: 0, low: 0 } as Extended;
-rounded.set = function (head, high, low) {
-  this.head = head;
-  this.high = high;
-  this.low = low;
-};
+const rounded = new Extended();
 
 /** To a double, in the current rounding mode. */
 export function toDouble(a: Extended): void {
@@ -87,7 +75,7 @@ export function toDouble(a: Extended): void {
     x.high = a.high;
     x.low = a.low;
     if (x.high >= 0) x.normalize();
-    packDouble(sign, a.head >>> 15);
+    packDouble(a.head >>> 15);
     return;
   }
   words.low = 0;
@@ -104,21 +92,30 @@ export function toDouble(a: Extended): void {
 
 /** A store whose overflow or underflow is not masked does not happen: it reports neither rounding nor C1. */
 function refuseStore(): void {
-  if ((environment.flags & ~environment.masked & (Exception.overflow | Exception.underflow)) === 0)
-    return;
+  if ((environment.flags & ~environment.masked & (Exception.overflow | Exception.underflow)) === 0) return;
   environment.flags &= ~Exception.inexact;
   environment.up = 0;
 }
 
-function packDouble(sign: number, negative: number): void {
-  const least = bias - 1022;
-  roundTo(rounded, negative, x.exponent, x.high, x.low, 0, 53, least, bias + 1023);
+function packDouble(negative: number): void {
+  roundTo(rounded, negative, x.exponent, x.high, x.low, 0, 53, bias - 1022, bias + 1023);
   refuseStore();
-  const { head, high, low } = rounded;
+  encodeDouble(rounded);
+}
+
+/** A value that `roundTo` has put into a double's bounds, or zero, infinity or NaN, as a double in `words`. */
+export function encodeDouble({ head, high, low }: Extended): void {
   const exponent = head & 0x7fff;
-  words.low = (low >>> 11) | (high << 21);
   const field = exponent === 0x7fff ? 0x7ff : high >= 0 ? 0 : exponent - (bias - 1023);
-  words.high = sign | (field << 20) | ((high & 0x7fffffff) >>> 11);
+  words.low = (low >>> 11) | (high << 21);
+  words.high = ((head & 0x8000) << 16) | (field << 20) | ((high & 0x7fffffff) >>> 11);
+}
+
+/** The same as a single. */
+export function encodeSingle({ head, high }: Extended): void {
+  const exponent = head & 0x7fff;
+  const field = exponent === 0x7fff ? 0xff : high >= 0 ? 0 : exponent - (bias - 127);
+  words.low = ((head & 0x8000) << 16) | (field << 23) | ((high & 0x7fffffff) >>> 8);
 }
 
 /** To a single, in the current rounding mode: the bits are left in `words.low`. */
@@ -133,10 +130,7 @@ export function toSingle(a: Extended): void {
     if (x.high >= 0) x.normalize();
     roundTo(rounded, a.head >>> 15, x.exponent, x.high, x.low, 0, 24, bias - 126, bias + 127);
     refuseStore();
-    const { head, high } = rounded;
-    const exponent = head & 0x7fff;
-    const field = exponent === 0x7fff ? 0xff : high >= 0 ? 0 : exponent - (bias - 127);
-    words.low = sign | (field << 23) | ((high & 0x7fffffff) >>> 8);
+    encodeSingle(rounded);
     return;
   }
   words.low = sign | (kind === Kind.zero ? 0 : 0x7f800000);
@@ -174,8 +168,7 @@ function magnitude(a: Extended, kind: number, truncate: boolean): boolean {
     tail = 1;
     high = low = 0;
   } else if (shift >= 64) {
-    tail =
-      (shift === 64 ? high | 0 : high >>> 1) | (low !== 0 || (shift === 65 && high & 1) ? 1 : 0);
+    tail = (shift === 64 ? high | 0 : high >>> 1) | (low !== 0 || (shift === 65 && high & 1) ? 1 : 0);
     high = low = 0;
   } else if (shift >= 32) {
     const by = shift & 31;
@@ -219,8 +212,7 @@ export function toInteger(a: Extended, bits: 16 | 32 | 64, truncate: boolean): v
       fits = words.high >= 0 || edge;
     } else {
       const limit = bits === 32 ? 0x80000000 : 0x8000;
-      fits =
-        words.high === 0 && (words.low >>> 0 < limit || (negative && words.low >>> 0 === limit));
+      fits = words.high === 0 && (words.low >>> 0 < limit || (negative && words.low >>> 0 === limit));
     }
   }
   if (!fits) {

@@ -68,8 +68,7 @@ export const bias = 16383;
 /** Added to or taken from the exponent when underflow or overflow is unmasked (SDM volume 1, 4.9.1.5). */
 const wrap = 24576;
 
-export const setInfinity = (r: Extended, sign: number): void =>
-  r.set((sign << 15) | 0x7fff, 0x80000000 | 0, 0);
+export const setInfinity = (r: Extended, sign: number): void => r.set((sign << 15) | 0x7fff, 0x80000000 | 0, 0);
 export const setZero = (r: Extended, sign: number): void => r.set(sign << 15, 0, 0);
 /** The default NaN, "real indefinite". */
 export const setIndefinite = (r: Extended): void => r.set(0xffff, 0xc0000000 | 0, 0);
@@ -132,20 +131,8 @@ export class Unpacked {
 }
 
 /** Rounds to the extended format under the precision control and stores it. See `roundTo`. */
-export function round(
-  r: Extended,
-  sign: number,
-  exponent: number,
-  high: number,
-  low: number,
-  rest: number,
-): void {
-  if (
-    environment.precision === 64 &&
-    environment.rounding === 0 &&
-    exponent > 0 &&
-    exponent < 0x7ffe
-  ) {
+export function round(r: Extended, sign: number, exponent: number, high: number, low: number, rest: number): void {
+  if (environment.precision === 64 && environment.rounding === 0 && exponent > 0 && exponent < 0x7ffe) {
     // The ordinary case: nearest, full precision, no exponent at the edge.
     if (rest !== 0) {
       environment.flags |= Exception.inexact;
@@ -295,13 +282,7 @@ export function roundsUp(sign: number, tail: number, odd: boolean): boolean {
 }
 
 /** Whether rounding to `precision` bits carries into the next power of two. */
-function carries(
-  sign: number,
-  high: number,
-  low: number,
-  rest: number,
-  precision: number,
-): boolean {
+function carries(sign: number, high: number, low: number, rest: number, precision: number): boolean {
   const full =
     precision === 64
       ? (high & low) === -1

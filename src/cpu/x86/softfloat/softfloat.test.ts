@@ -16,16 +16,7 @@ import {
   squareRoot,
   subtract,
 } from "./arithmetic.ts";
-import {
-  fromDecimal,
-  fromDouble,
-  fromSingle,
-  toDecimal,
-  toDouble,
-  toInteger,
-  toSingle,
-  words,
-} from "./convert.ts";
+import { fromDecimal, fromDouble, fromSingle, toDecimal, toDouble, toInteger, toSingle, words } from "./convert.ts";
 import { environment, Extended } from "./format.ts";
 
 const program = join(mkdtempSync(join(tmpdir(), "softfloat-")), "native");
@@ -102,8 +93,7 @@ function check(record: Buffer): string | undefined {
       remainder(r, a, b, op === 6);
       const q = reduction.quotient;
       environment.up = 0;
-      codes =
-        ((q & 1) << 9) | ((q & 2) << 13) | ((q & 4) << 6) | (reduction.incomplete ? 0x400 : 0);
+      codes = ((q & 1) << 9) | ((q & 2) << 13) | ((q & 4) << 6) | (reduction.incomplete ? 0x400 : 0);
       break;
     }
     case 7:
@@ -180,19 +170,10 @@ function check(record: Buffer): string | undefined {
     if (native.head !== got.head || native.high !== got.high || native.low !== got.low)
       differences.push(`${what} ${show(got)} native ${show(native)}`);
   };
-  if ((status & 0x3f) !== flags)
-    differences.push(`flags ${flags.toString(16)} native ${(status & 0x3f).toString(16)}`);
-  const compared =
-    op === 5 || op === 6
-      ? refused || flags & 1
-        ? 0
-        : 0x4700
-      : op === 10 || op === 11
-        ? 0x4700
-        : 0x200;
+  if ((status & 0x3f) !== flags) differences.push(`flags ${flags.toString(16)} native ${(status & 0x3f).toString(16)}`);
+  const compared = op === 5 || op === 6 ? (refused || flags & 1 ? 0 : 0x4700) : op === 10 || op === 11 ? 0x4700 : 0x200;
   const got = codes | (environment.up << 9);
-  if ((status ^ got) & compared)
-    differences.push(`codes ${got.toString(16)} native ${(status & 0x4700).toString(16)}`);
+  if ((status ^ got) & compared) differences.push(`codes ${got.toString(16)} native ${(status & 0x4700).toString(16)}`);
   if (op === 12 || op === 13 || op === 20) {
     if (!refused) same("r", r, 28);
   } else {
@@ -203,9 +184,7 @@ function check(record: Buffer): string | undefined {
     if (stores) {
       const size = [4, 8, 2, 4, 8, 8, 0, 10][op - 14]!;
       if (memory.compare(record, 48, 48 + size, 0, size) !== 0)
-        differences.push(
-          `stored ${memory.toString("hex", 0, size)} native ${record.toString("hex", 48, 48 + size)}`,
-        );
+        differences.push(`stored ${memory.toString("hex", 0, size)} native ${record.toString("hex", 48, 48 + size)}`);
     }
   }
   if (differences.length === 0) return undefined;
