@@ -3,14 +3,17 @@
 
 import { errnoRows } from "../abi/linux/errno.ts";
 
+/** V8 takes the depth of stack traces from here; other engines ignore it. */
+const tracing = Error as { stackTraceLimit?: number | undefined };
+
 /** A system call's failure. */
 export class Errno extends Error {
   readonly number: number;
   constructor(name: string, number: number, message: string) {
-    const limit = Error.stackTraceLimit;
-    Error.stackTraceLimit = 0;
+    const limit = tracing.stackTraceLimit;
+    tracing.stackTraceLimit = 0;
     super(message);
-    Error.stackTraceLimit = limit;
+    tracing.stackTraceLimit = limit;
     this.name = name;
     this.number = number;
   }

@@ -8,10 +8,19 @@ export interface Personality {
   readonly name: string;
   /** The executor stopped with this exit kind (not 0): a system call, a fault. Delivers results, or blocks the task. */
   exit(task: Task, kind: number): void;
+  /** The wait that a system call blocked in has this result. */
+  resume(task: Task, result: number): void;
+  /** The wait that a system call blocked in has thrown. */
+  fail(task: Task, error: unknown): void;
   /**
-   * About to return to guest code with deliverable signals pending: sets up a handler frame or takes the default action.
+   * About to return to guest code, or woken from a wait, with deliverable signals pending: sets up a handler frame (ending
+   * the wait by `kernel.scheduler.unblock`) or takes the default action. A wait without a handler to call goes on.
    */
   deliverSignals(task: Task): void;
+  /** The task will not run again: gives up what the guest's own memory says it holds. */
+  taskEnded(task: Task): void;
+  /** Registers and data of a new task made by fork or clone. */
+  cloneTask(parent: Task, child: Task): void;
 }
 
 /** Recognises a file type and turns it into a running image: ELF, script, later PE and DEX. Looked up by execve. */

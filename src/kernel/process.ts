@@ -51,6 +51,8 @@ export class Process {
   parent: Process | undefined;
   readonly children = new Set<Process>();
   readonly tasks = new Set<Task>();
+  /** The process at the top of the tree: when it ends, so does the rest (pid_namespaces(7) says this of init). */
+  readonly root: Process;
   personality: Personality;
   memory: AddressSpace;
   files: FileTable;
@@ -71,12 +73,41 @@ export class Process {
   limits: [soft: number, hard: number][];
   /** Wait status (wait(2)) once it has ended, while it is a zombie. */
   exitStatus: number | undefined;
+  /** Signal that stopped the process, 0 while it is not stopped. */
+  stopSignal = 0;
+  /** What waitid may still report of a stop or continuation. */
+  news: "stopped" | "continued" | undefined;
+  /** Sent to the parent when this process ends; 0 for none (clone(2)). */
+  exitSignal = 17;
+  /** Told of every signal that arrives, blocked or not: sigtimedwait, signalfd. */
+  readonly signalArrived = new WaitQueue();
+  /** Told when a vforked child has called execve or ended. */
+  readonly released = new WaitQueue();
+  /** Whether it still runs in its parent's memory, which waits. */
+  borrowing = false;
+  /** PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_SET_DUMPABLE, PR_SET_PDEATHSIG. */
+  readonly flags = { subreaper: false, noNewPrivileges: false, dumpable: 1, parentDeathSignal: 0 };
+  /** execve was called since it was made: setpgid(2) then refuses. */
+  executed = false;
+  /** Usage of reaped children and of ended tasks, nanoseconds and counts. */
+  readonly usage = {
+    userTime: 0,
+    systemTime: 0,
+    childUserTime: 0,
+    childSystemTime: 0,
+    voluntarySwitches: 0,
+    involuntarySwitches: 0,
+    peakMemory: 0,
+    childPeakMemory: 0,
+  };
   /** Told when a child stops, continues or ends. */
   readonly childChanged = new WaitQueue();
   /** Told when this process ends, for pidfds and the machine. */
   readonly ended = new WaitQueue();
   /** Nanoseconds since boot. */
-  startTime = 0;
+  startTime: number;
+  /** Looks at timers and limits of processor time after one of its tasks has run; set while there are any. */
+  cpuTimeUsed: (() => void) | undefined;
   /** Data a personality keeps for the process. */
   personal: unknown;
 
@@ -92,8 +123,27 @@ export class Process {
     this.actions = parts.actions;
     this.pending = parts.pending;
     this.contract = parts.contract;
+    this.root = parts.parent?.root ?? this;
     this.group = parts.parent?.group ?? parts.pid;
     this.session = parts.parent?.session ?? parts.pid;
+    this.startTime = parts.kernel.now();
     this.limits = parts.parent?.limits.map(([soft, hard]) => [soft, hard]) ?? [];
+  }
+
+  /** The first task, or any that is left when that one has ended before the others. */
+  get mainTask(): Task | undefined {
+    for (const task of this.tasks) if (task.tid === this.pid) return task;
+    const [first] = this.tasks;
+    return first;
+  }
+
+  /** CPU time of all its tasks, living and ended, nanoseconds. */
+  cpuTime(): { user: number; system: number } {
+    let { userTime: user, systemTime: system } = this.usage;
+    for (const task of this.tasks) {
+      user += task.userTime;
+      system += task.systemTime;
+    }
+    return { user, system };
   }
 }

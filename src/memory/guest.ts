@@ -18,6 +18,12 @@ export class PageFault {
 /** Told when a page that holds translated code is about to change; must drop the translations of `page`. */
 export type CodeWatcher = (page: number) => void;
 
+/**
+ * Asked before an access that the page table refuses is refused: true when the page has now been readied for it. The kernel
+ * fills file pages and counts touched ones this way.
+ */
+export type Pager = (page: number, access: number) => boolean;
+
 const wasmPage = 0x10000;
 
 export class GuestMemory {
@@ -32,6 +38,8 @@ export class GuestMemory {
   readonly grown: (() => void)[] = [];
   /** Set by the translator: called before a watched page's bytes change. */
   codeWatcher: CodeWatcher | undefined;
+  /** Set by the kernel: readies pages that are filled or counted on first use. */
+  pager: Pager | undefined;
 
   constructor() {
     this.wasm = new WebAssembly.Memory({ initial: layout.guest / wasmPage, maximum: 0x10000 });
@@ -68,12 +76,14 @@ export class GuestMemory {
     this.table.fill(Denied.all | Denied.unmapped, start >>> pageShift, Math.ceil(end / pageSize));
   }
 
-  /** True if `access` to the byte at `address` is allowed. */
+  /** True if `access` to the byte at `address` is allowed; readies the page when it is. */
   allows(address: number, access: number): boolean {
     const page = Math.floor(address / pageSize);
     const denied = this.table[page] ?? Denied.all;
     if ((denied & access) === 0) return true;
-    return (denied & access) === Access.write && (denied & Denied.watched) !== 0 && !this.readOnlyWatched.has(page);
+    if ((denied & access) === Access.write && (denied & Denied.watched) !== 0 && !this.readOnlyWatched.has(page))
+      return true;
+    return this.pager?.(page, access) ?? false;
   }
 
   /**
@@ -88,11 +98,10 @@ export class GuestMemory {
     for (let page = address >>> pageShift; page <= last; page++) {
       const denied = this.table[page]!;
       if ((denied & access) === 0) continue;
-      const at = Math.max(address, page * pageSize);
-      if (denied & Denied.unmapped) throw new PageFault(at, access, false);
-      if (!(denied & Denied.watched) || (denied & access & ~Access.write) !== 0 || this.readOnlyWatched.has(page))
-        throw new PageFault(at, access, true);
-      this.unwatch(page);
+      const watchOnly = (denied & Denied.watched) !== 0 && (denied & access & ~Access.write) === 0;
+      if (watchOnly && !this.readOnlyWatched.has(page)) this.unwatch(page);
+      else if (!this.pager?.(page, access))
+        throw new PageFault(Math.max(address, page * pageSize), access, (denied & Denied.unmapped) === 0);
     }
   }
 

@@ -1,0 +1,274 @@
+// The scheduler: runs ready tasks in fair slices, wakes waiting ones, sleeps when there is nothing to do.
+
+import { assert } from "../base/errors.ts";
+import type { AddressSpace } from "./addressspace.ts";
+import type { Contract } from "./contract.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Task } from "./task.ts";
+import type { Wait } from "./wait.ts";
+
+/** Nanoseconds. */
+const millisecond = 1e6;
+/** Units of fuel given at a time: short enough to look at the clock, long enough not to be seen. */
+const fuel = 100_000;
+/** A task runs so long while others are ready. */
+const slice = 4 * millisecond;
+/** The host's event loop gets a turn after so long. */
+const turn = 10 * millisecond;
+/** System calls between looks at the clock. */
+const callsPerLook = 64;
+/** What virtual time says of a spent budget, and of a system call. */
+const virtualBudget = 100_000;
+const virtualCall = 500;
+
+/** Weights of niceness -20 to 19: each step is about 1.25 times (sched(7)). */
+const weights = Array.from({ length: 40 }, (_, i) => 1.25 ** -(i - 20));
+
+export class Scheduler {
+  /** The task whose guest code or system call is running. */
+  current: Task | undefined;
+  private readonly kernel: Kernel;
+  private readonly ready: Task[] = [];
+  private space: AddressSpace | undefined;
+  private leastVirtualTime = 0;
+  private awake = false;
+  private inTurn = false;
+  private cancelSleep: (() => void) | undefined;
+  /** When contracts with a share of the processor may run again. */
+  private readonly throttled = new Map<Contract, number>();
+  /** Tasks that were looked at since boot, for /proc/stat. */
+  switches = 0;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+    kernel.timers.earlier = () => this.poke();
+  }
+
+  /** Makes a task run as soon as it is its turn. */
+  enqueue(task: Task): void {
+    assert(task.state !== "dead", `task ${task.tid} is dead`);
+    task.state = "ready";
+    // What has slept gets a little credit, not all the time it did not use.
+    task.virtualTime = Math.max(task.virtualTime, this.leastVirtualTime - slice);
+    this.ready.push(task);
+    this.poke();
+  }
+
+  /** Takes a task out of the queue for good. */
+  remove(task: Task): void {
+    const at = this.ready.indexOf(task);
+    if (at >= 0) this.ready.splice(at, 1);
+    if (task.blocked) this.unblock(task);
+    task.state = "dead";
+  }
+
+  /** How many tasks want to run. */
+  get load(): number {
+    return this.ready.length + (this.current ? 1 : 0);
+  }
+
+  /** Blocks the task until the wait has a result, which goes to its personality. */
+  block(task: Task, wait: Wait<number>): void {
+    const unsubscribe: (() => void)[] = [];
+    const blocked = { wait, unsubscribe, expired: false };
+    task.blocked = blocked;
+    task.state = "waiting";
+    task.voluntarySwitches++;
+    const wake = () => {
+      if (task.state === "waiting") this.enqueue(task);
+    };
+    for (const queue of wait.queues) unsubscribe.push(queue.subscribe(wake));
+    if (wait.deadline !== undefined && wait.deadline !== Infinity) {
+      unsubscribe.push(
+        this.kernel.timers.at(wait.deadline, () => {
+          blocked.expired = true;
+          wake();
+        }),
+      );
+    }
+  }
+
+  /** Ends a task's wait without a result. */
+  unblock(task: Task): void {
+    const { blocked } = task;
+    if (!blocked) return;
+    task.blocked = undefined;
+    for (const end of blocked.unsubscribe) end();
+    blocked.wait.finished?.();
+  }
+
+  /** A signal came for a task: lets it be looked at. */
+  interrupt(task: Task): void {
+    if (task.state === "waiting") this.enqueue(task);
+  }
+
+  /** Tries a woken task's wait; false when it still waits. */
+  private retry(task: Task): boolean {
+    const { wait, expired } = task.blocked!;
+    const { personality } = task.process;
+    let result: number | undefined;
+    try {
+      result = wait.attempt();
+      if (result === undefined && expired) result = wait.expired?.() ?? 0;
+    } catch (error) {
+      this.unblock(task);
+      personality.fail(task, error);
+      return true;
+    }
+    if (result === undefined) {
+      if (task.signaled) return true;
+      task.state = "waiting";
+      return false;
+    }
+    this.unblock(task);
+    personality.resume(task, result);
+    return true;
+  }
+
+  /** Runs a task until it waits, ends, or has had its slice while others are ready. */
+  private run(task: Task, end: number): void {
+    const { kernel } = this;
+    this.current = task;
+    this.switches++;
+    task.state = "running";
+    const began = kernel.now();
+    let now = began;
+    let calls = 0;
+    for (;;) {
+      if (task.process.stopSignal !== 0 && !kernel.isKilled(task.process)) {
+        task.state = "stopped";
+        break;
+      }
+      if (task.blocked !== undefined && !this.retry(task)) break;
+      if (task.signaled) {
+        task.process.personality.deliverSignals(task);
+        if (task.state !== "running") break;
+        if (task.blocked !== undefined) {
+          task.state = "waiting";
+          break;
+        }
+        continue;
+      }
+      this.enter(task);
+      const kind = task.process.memory.executor!.run(task, fuel);
+      if (kind !== 0) {
+        kernel.clock.advance(virtualCall);
+        task.process.personality.exit(task, kind);
+        if (task.state !== "running") break;
+        if (++calls % callsPerLook !== 0) continue;
+      } else kernel.clock.advance(virtualBudget);
+      now = kernel.now();
+      if (now >= end || kernel.timers.next <= now || (this.ready.length > 0 && now - began >= slice)) {
+        task.involuntarySwitches++;
+        break;
+      }
+    }
+    this.account(task, kernel.now() - began);
+    this.current = undefined;
+    // The state may have been changed by what the task did, which the compiler's narrowing does not see.
+    if ((task.state as string) === "running") {
+      task.state = "ready";
+      this.ready.push(task);
+    }
+  }
+
+  private account(task: Task, elapsed: number): void {
+    task.userTime += elapsed;
+    task.virtualTime += elapsed / weights[task.nice + 20]!;
+    const { contract } = task.process;
+    contract.used.cpuTime += elapsed;
+    const { cpuShare } = contract.limits;
+    if (cpuShare < 1) this.throttled.set(contract, this.kernel.now() + elapsed * (1 / cpuShare - 1));
+    this.kernel.checkTime(task.process);
+  }
+
+  /** Puts the task's registers and its address space's shared pages in place. */
+  private enter(task: Task): void {
+    const { memory } = task.process;
+    if (memory !== this.space) {
+      this.space?.publish();
+      this.space = memory;
+      memory.refresh();
+    }
+    if (memory.resident === task.context) return;
+    memory.resident?.leave();
+    task.context.enter();
+    memory.resident = task.context;
+  }
+
+  /** Forgets an address space that is going away. */
+  leaveSpace(space: AddressSpace): void {
+    if (this.space === space) this.space = undefined;
+  }
+
+  /** The ready task that has had least; undefined when there is none, or only throttled ones. */
+  private pick(): Task | undefined {
+    const { ready } = this;
+    let best = -1;
+    for (let i = 0; i < ready.length; i++) {
+      if (best >= 0 && ready[i]!.virtualTime >= ready[best]!.virtualTime) continue;
+      if (this.throttled.size > 0 && this.isThrottled(ready[i]!.process.contract)) continue;
+      best = i;
+    }
+    if (best < 0) return undefined;
+    const task = ready[best]!;
+    // Order is kept, so that equals take turns.
+    ready.splice(best, 1);
+    if (task.virtualTime > this.leastVirtualTime) this.leastVirtualTime = task.virtualTime;
+    return task;
+  }
+
+  private isThrottled(contract: Contract): boolean {
+    const until = this.throttled.get(contract);
+    if (until === undefined) return false;
+    if (until > this.kernel.now()) return true;
+    this.throttled.delete(contract);
+    return false;
+  }
+
+  /** Makes sure that a turn comes: called whenever there may be something to do. */
+  poke(): void {
+    if (this.inTurn || this.awake) return;
+    this.awake = true;
+    this.cancelSleep?.();
+    this.cancelSleep = undefined;
+    this.kernel.host.timers.soon(() => this.turn());
+  }
+
+  /** Runs tasks for a while, then arranges for the next turn. */
+  private turn(): void {
+    const { kernel } = this;
+    this.awake = false;
+    this.inTurn = true;
+    try {
+      const end = kernel.now() + turn;
+      for (;;) {
+        kernel.timers.expire(kernel.now());
+        const task = this.pick();
+        if (!task) break;
+        this.run(task, end);
+        if (kernel.now() >= end) break;
+      }
+    } catch (error) {
+      this.inTurn = false;
+      kernel.crashed(error);
+      return;
+    }
+    this.inTurn = false;
+    this.rest();
+  }
+
+  private rest(): void {
+    const { kernel } = this;
+    let next = kernel.timers.next;
+    if (this.ready.length > 0) {
+      if (this.throttled.size === 0) return this.poke();
+      for (const task of this.ready) next = Math.min(next, this.throttled.get(task.process.contract) ?? 0);
+    }
+    const now = kernel.now();
+    if (next <= now) return this.poke();
+    if (next === Infinity) return;
+    if (kernel.clock.skipTo(next)) return this.poke();
+    this.cancelSleep = kernel.host.timers.after((next - now) / millisecond, () => this.poke());
+  }
+}
