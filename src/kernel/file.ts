@@ -3,6 +3,7 @@
 import { EBADF, EINVAL, ENOTDIR, ENOTTY, ESPIPE } from "./errno.ts";
 import type { Process } from "./process.ts";
 import type { Task } from "./task.ts";
+import { existingLocks } from "./vfs/locks.ts";
 import type { Attributes, Path } from "./vfs/vnode.ts";
 import { WaitQueue } from "./wait.ts";
 
@@ -93,8 +94,10 @@ export abstract class OpenFile {
   }
   /** Called when the last reference goes. */
   protected closed(): void {}
-  /** Called for every descriptor closed (POSIX locks, flush). */
-  descriptorClosed(_process: Process): void {}
+  /** Called for every descriptor closed: POSIX locks of the process go (fcntl(2)). */
+  descriptorClosed(process: Process): void {
+    existingLocks(this.path?.vnode)?.releaseAll(process);
+  }
 
   get readable(): boolean {
     return (this.flags & Open.accessMask) !== Open.writeOnly && (this.flags & Open.path) === 0;
@@ -108,6 +111,8 @@ export abstract class OpenFile {
     return this;
   }
   release(): void {
-    if (--this.references === 0) this.closed();
+    if (--this.references !== 0) return;
+    existingLocks(this.path?.vnode)?.releaseAll(this);
+    this.closed();
   }
 }

@@ -3,11 +3,20 @@
 import { EACCES, EINVAL, ENODATA, ENOTDIR, EOPNOTSUPP, EPERM, EROFS } from "../errno.ts";
 import type { OpenFile } from "../file.ts";
 import type { Process } from "../process.ts";
+import type { Path } from "./path.ts";
+
+export type { Path } from "./path.ts";
 
 /** File types in st_mode (inode(7)). */
 export const Type = {
-  mask: 0o170000, socket: 0o140000, link: 0o120000, regular: 0o100000, block: 0o60000, directory: 0o40000,
-  character: 0o20000, fifo: 0o10000,
+  mask: 0o170000,
+  socket: 0o140000,
+  link: 0o120000,
+  regular: 0o100000,
+  block: 0o60000,
+  directory: 0o40000,
+  character: 0o20000,
+  fifo: 0o10000,
 } as const;
 
 /** What stat shows. Times are nanoseconds since the epoch. */
@@ -40,6 +49,17 @@ export interface FileSystemStatus {
   nameMax: number;
 }
 
+/** One name in a directory. */
+export interface ListedName {
+  readonly name: string;
+  readonly inode: number;
+  /** File type bits of the mode. */
+  readonly type: number;
+}
+
+/** What fallocate(2) does to the range. */
+export type Allocation = "reserve" | "reserveKeepSize" | "punch" | "zero" | "zeroKeepSize";
+
 /** A mounted file system. */
 export interface FileSystem {
   readonly name: string;
@@ -58,9 +78,21 @@ export interface FileSystem {
 export abstract class Vnode {
   abstract readonly fileSystem: FileSystem;
   abstract attributes(): Attributes;
-  /** Opens it. The VFS has checked permissions; `flags` are Open bits. */
+  /** File type bits of the mode; cheaper than `attributes` where the file system overrides it. */
+  get type(): number {
+    return this.attributes().mode & Type.mask;
+  }
+  /** True if only the VFS changes this directory, so that found names may be remembered (false: proc, host directories). */
+  get stable(): boolean {
+    return true;
+  }
+  /** Opens it. The VFS has checked permissions; `flags` are Open bits. Devices, fifos and sockets are opened by the VFS. */
   abstract open(flags: number, path: Path, process: Process): OpenFile;
 
+  /** What is in a directory, without "." and "..". */
+  list(_process: Process): Iterable<ListedName> {
+    throw ENOTDIR;
+  }
   /** The child of this name; undefined when there is none. Never "." or "..". */
   lookup(_name: string): Vnode | undefined {
     throw ENOTDIR;
@@ -88,7 +120,19 @@ export abstract class Vnode {
   rename(_name: string, _to: Vnode, _newName: string): void {
     throw EROFS;
   }
-  readlink(): string {
+  /** Swaps two names (RENAME_EXCHANGE). */
+  exchange(_name: string, _to: Vnode, _newName: string): void {
+    throw EINVAL;
+  }
+  /** A file without a name (O_TMPFILE), linked later or never. */
+  createUnnamed(_mode: number, _uid: number, _gid: number): Vnode {
+    throw EOPNOTSUPP;
+  }
+  /** Reserves room, or frees it (punch); returns nothing, throws EOPNOTSUPP. See fallocate(2). */
+  allocate(_offset: number, _length: number, _how: Allocation): void {
+    throw EOPNOTSUPP;
+  }
+  readlink(_process?: Process): string {
     throw EINVAL;
   }
   /**
@@ -115,13 +159,4 @@ export abstract class Vnode {
   removeXattr(_name: string): void {
     throw ENODATA;
   }
-}
-
-/** A vnode and how it was reached: the mount it is in and its parent chain, for ".." and getcwd. */
-export interface Path {
-  readonly vnode: Vnode;
-  /** Undefined at the root of the name space. */
-  readonly parent: Path | undefined;
-  /** Name in the parent; "" at the root. */
-  readonly name: string;
 }
