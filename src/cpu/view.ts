@@ -5,7 +5,23 @@ import type { GuestMemory } from "../memory/guest.ts";
 import { layout } from "../memory/layout.ts";
 import { offsets } from "./state.ts";
 
+/** What instructions ask of the surroundings of their machine. */
+export interface CpuServices {
+  /** The time-stamp counter: nanoseconds since some start, below 2^53. */
+  timestamp(): number;
+  /** Base of the segment that a selector names, when user code may load it into a segment register. */
+  segmentBase(selector: number): number | undefined;
+}
+
+/** Services for a CPU outside any machine: the host's clock, null selectors only. */
+const plainServices: CpuServices = {
+  timestamp: () => Date.now() * 1e6,
+  segmentBase: (selector) => (selector < 4 ? 0 : undefined),
+};
+
 export class CpuView {
+  /** Set by the kernel; a clone shares it. */
+  services: CpuServices = plainServices;
   /** The guest's memory, for callouts that access it with checks. */
   memory: GuestMemory;
   private home = new ArrayBuffer(offsets.size);
@@ -53,6 +69,7 @@ export class CpuView {
   clone(memory: GuestMemory): CpuView {
     const copy = new CpuView(memory);
     copy.bytes.set(this.bytes);
+    copy.services = this.services;
     return copy;
   }
 

@@ -54,7 +54,16 @@ export function decoder(rows: readonly Row[]): (fetch: Fetch, pc: number, long: 
 }
 
 /** Registers of the 16-bit address forms (SDM volume 2, table 2-1). */
-const shortForms = [[3, 6], [3, 7], [5, 6], [5, 7], [6, -1], [7, -1], [5, -1], [3, -1]] as const;
+const shortForms = [
+  [3, 6],
+  [3, 7],
+  [5, 6],
+  [5, 7],
+  [6, -1],
+  [7, -1],
+  [5, -1],
+  [3, -1],
+] as const;
 
 function decodeWith(table: DecodeTable, fetch: Fetch, pc: number, long: boolean): Instruction {
   let at = pc;
@@ -162,10 +171,26 @@ function decodeWith(table: DecodeTable, fetch: Fetch, pc: number, long: boolean)
   for (const width of row.immediates) immediate(width);
   if (relative) displacement += at;
   return {
-    row, pc, length: at - pc, long, size, wide, rex: rex !== 0, addressSize, repeat, lock, segment,
-    mod: memory ? mod : 3, reg, rm,
+    row,
+    pc,
+    length: at - pc,
+    long,
+    size,
+    wide,
+    rex: rex !== 0,
+    addressSize,
+    repeat,
+    lock,
+    segment,
+    mod: memory ? mod : 3,
+    reg,
+    rm,
     opcodeRegister: row.opcodeRegister ? (opcode & 7) | ((rex & 1) << 3) : 0,
-    base, index, scale, displacement, immediates,
+    base,
+    index,
+    scale,
+    displacement,
+    immediates,
   };
 }
 

@@ -32,7 +32,14 @@ export interface Operand {
 
 /** Condition codes: the low four bits of Jcc, SETcc and CMOVcc. */
 export const Condition = {
-  overflow: 0, carry: 2, zero: 4, belowOrEqual: 6, sign: 8, parity: 10, less: 12, lessOrEqual: 14,
+  overflow: 0,
+  carry: 2,
+  zero: 4,
+  belowOrEqual: 6,
+  sign: 8,
+  parity: 10,
+  less: 12,
+  lessOrEqual: 14,
   /** Add to negate. */
   not: 1,
 } as const;
@@ -42,31 +49,71 @@ const pair = (name: string): readonly [number, number] => [n(`i32.${name}`), n(`
 const op = {
   get: [n("get8"), n("get16"), n("get32"), n("get64")],
   set: [n("set8"), n("set16"), n("set32"), n("set64")],
-  get8h: n("get8h"), set8h: n("set8h"), getx: n("getx"), setx: n("setx"),
+  get8h: n("get8h"),
+  set8h: n("set8h"),
+  getx: n("getx"),
+  setx: n("setx"),
   load: [n("load8"), n("load16"), n("load32"), n("load64"), n("load128")],
   store: [n("store8"), n("store16"), n("store32"), n("store64"), n("store128")],
-  loadf32: n("loadf32"), loadf64: n("loadf64"), storef32: n("storef32"), storef64: n("storef64"),
+  loadf32: n("loadf32"),
+  loadf64: n("loadf64"),
+  storef32: n("storef32"),
+  storef64: n("storef64"),
   probeWrite: n("probeWrite"),
   stateLoad: [n("state.load8"), n("state.load16"), n("state.load32"), n("state.load64")],
   stateStore: [n("state.store8"), n("state.store16"), n("state.store32"), n("state.store64")],
-  ccSet: [n("cc.set32"), n("cc.set64")], ccBits: [n("cc.bits32"), n("cc.bits64")],
-  ccGet: n("cc.get"), ccTest: n("cc.test"), trapif: n("trapif"), callout: n("callout"),
-  jump: n("jump"), branch: n("branch"), call: n("call"), jumpIndirect: n("jumpIndirect"),
-  callIndirect: n("callIndirect"), ret: n("ret"), exit: n("exit"),
-  wrap: n("i32.wrap_i64"), extendU: n("i64.extend_i32_u"), extendS: n("i64.extend_i32_s"),
-  extend8: pair("extend8_s"), extend16: pair("extend16_s"), extend32: n("i64.extend32_s"),
-  select: pair("select"), eqz: pair("eqz"),
-  lane64: n("i64x2.extract_lane"), laneF64: n("f64x2.extract_lane"), laneF32: n("f32x4.extract_lane"),
+  ccSet: [n("cc.set32"), n("cc.set64")],
+  ccBits: [n("cc.bits32"), n("cc.bits64")],
+  ccGet: n("cc.get"),
+  ccTest: n("cc.test"),
+  trapif: n("trapif"),
+  callout: n("callout"),
+  jump: n("jump"),
+  branch: n("branch"),
+  call: n("call"),
+  jumpIndirect: n("jumpIndirect"),
+  callIndirect: n("callIndirect"),
+  ret: n("ret"),
+  exit: n("exit"),
+  wrap: n("i32.wrap_i64"),
+  extendU: n("i64.extend_i32_u"),
+  extendS: n("i64.extend_i32_s"),
+  extend8: pair("extend8_s"),
+  extend16: pair("extend16_s"),
+  extend32: n("i64.extend32_s"),
+  select: pair("select"),
+  eqz: pair("eqz"),
+  lane64: n("i64x2.extract_lane"),
+  laneF64: n("f64x2.extract_lane"),
+  laneF32: n("f32x4.extract_lane"),
   lane32: n("i32x4.extract_lane"),
 };
 
 /** Two-operand operations that exist for i32 and i64. */
 const binary = {
-  add: pair("add"), sub: pair("sub"), mul: pair("mul"), and: pair("and"), or: pair("or"), xor: pair("xor"),
-  shl: pair("shl"), shr_u: pair("shr_u"), shr_s: pair("shr_s"), rotl: pair("rotl"), rotr: pair("rotr"),
-  div_u: pair("div_u"), div_s: pair("div_s"), rem_u: pair("rem_u"), rem_s: pair("rem_s"),
-  eq: pair("eq"), ne: pair("ne"), lt_u: pair("lt_u"), lt_s: pair("lt_s"), gt_u: pair("gt_u"), gt_s: pair("gt_s"),
-  le_u: pair("le_u"), ge_u: pair("ge_u"),
+  add: pair("add"),
+  sub: pair("sub"),
+  mul: pair("mul"),
+  and: pair("and"),
+  or: pair("or"),
+  xor: pair("xor"),
+  shl: pair("shl"),
+  shr_u: pair("shr_u"),
+  shr_s: pair("shr_s"),
+  rotl: pair("rotl"),
+  rotr: pair("rotr"),
+  div_u: pair("div_u"),
+  div_s: pair("div_s"),
+  rem_u: pair("rem_u"),
+  rem_s: pair("rem_s"),
+  eq: pair("eq"),
+  ne: pair("ne"),
+  lt_u: pair("lt_u"),
+  lt_s: pair("lt_s"),
+  gt_u: pair("gt_u"),
+  gt_s: pair("gt_s"),
+  le_u: pair("le_u"),
+  ge_u: pair("ge_u"),
 };
 const unary = { clz: pair("clz"), ctz: pair("ctz"), popcnt: pair("popcnt"), eqz: pair("eqz") };
 
@@ -113,7 +160,8 @@ export class Lift extends BlockBuilder {
   /** Reads a general register, memory or immediate operand, zero-extended; immediates in the operand's size. */
   read(operand: Operand): Value {
     const { kind, size } = operand;
-    if (kind === "register") return operand.high ? this.emit(op.get8h, -1, -1, -1, operand.number) : this.get(size, operand.number);
+    if (kind === "register")
+      return operand.high ? this.emit(op.get8h, -1, -1, -1, operand.number) : this.get(size, operand.number);
     if (kind === "memory") return this.load(size, this.address());
     return this.literal(size, operand.low, operand.wordHigh);
   }
@@ -187,7 +235,9 @@ export class Lift extends BlockBuilder {
     const low = displacement | 0;
     if (sum === undefined) {
       if (addressSize === 1) return this.i32(low & 0xffff);
-      return this.long ? this.i64(low, addressSize === 2 ? 0 : Math.floor(displacement / 0x1_0000_0000)) : this.i32(low);
+      return this.long
+        ? this.i64(low, addressSize === 2 ? 0 : Math.floor(displacement / 0x1_0000_0000))
+        : this.i32(low);
     }
     if (displacement !== 0) sum = this.add(size, sum, this.literal(size, low));
     if (addressSize === 1) return this.and(2, sum, this.i32(0xffff));
@@ -501,8 +551,14 @@ export class Lift extends BlockBuilder {
     const { mod, reg, rm, opcodeRegister, rex } = this.current;
     if (kind.place === "moffs" || (kind.place === "rm" && mod !== 3))
       return {
-        kind: "memory", bank: "none", number: 0, high: false, size: this.sizeOf(kind.memorySize),
-        aligned: kind.aligned, low: 0, wordHigh: 0,
+        kind: "memory",
+        bank: "none",
+        number: 0,
+        high: false,
+        size: this.sizeOf(kind.memorySize),
+        aligned: kind.aligned,
+        low: 0,
+        wordHigh: 0,
       };
     let number = kind.number;
     if (kind.place === "reg") number = reg;

@@ -71,7 +71,16 @@ export const rowKey = (prefix: number, wide: boolean, modrm: number, memory: boo
 
 const prefixes: Record<string, number> = { NP: 0, "66": 1, F3: 2, F2: 3 };
 const immediateWidths: Record<string, ImmediateWidth> = {
-  ib: 1, iw: 2, id: 4, io: 8, iz: "z", iv: "v", cb: 1, cw: 2, cd: 4, cz: "z",
+  ib: 1,
+  iw: 2,
+  id: 4,
+  io: 8,
+  iz: "z",
+  iv: "v",
+  cb: 1,
+  cw: 2,
+  cd: 4,
+  cz: "z",
 };
 
 /**
@@ -128,7 +137,7 @@ export function ins(
     // A fixed ModRM byte.
     modrm = true;
     const fixed = opcodeRegister ? 0xf8 : 0xff;
-    mask |= fixed << 3;
+    mask |= (fixed << 3) | 0x800;
     value |= opcode[1]! << 3;
     if (opcode[1]! < 0xc0) throw bad("a fixed ModRM byte that is memory");
   }
@@ -150,8 +159,18 @@ export function ins(
     value |= wide ? 4 : 0;
   }
   return {
-    notation, name, kinds: parsed, lift, ...options,
-    map, opcode: opcode[0]!, opcodeRegister: fixedRegister, modrm, mask, value, immediates,
+    notation,
+    name,
+    kinds: parsed,
+    lift,
+    ...options,
+    map,
+    opcode: opcode[0]!,
+    opcodeRegister: fixedRegister,
+    modrm,
+    mask,
+    value,
+    immediates,
   };
 }
 
@@ -167,13 +186,28 @@ function operandKind(text: string, inOpcode: boolean): OperandKind {
 
 const fixedRegisters = ["a", "c", "d", "b", "sp", "bp", "si", "di"];
 const memorySizes: Record<string, SizeClass> = {
-  "": "v", "8": 0, "16": 1, "32": 2, "64": 3, "128": 4, "80": "none", y: "y",
+  "": "v",
+  "8": 0,
+  "16": 1,
+  "32": 2,
+  "64": 3,
+  "128": 4,
+  "80": "none",
+  y: "y",
 };
 
 function parseKind(text: string, inOpcode: boolean): OperandKind {
   const kind = {
-    text, place: "fixed" as Place, bank: "general" as Bank, size: "v" as SizeClass, memorySize: "none" as SizeClass,
-    memory: false, register: true, aligned: false, number: 0, signed: false,
+    text,
+    place: "fixed" as Place,
+    bank: "general" as Bank,
+    size: "v" as SizeClass,
+    memorySize: "none" as SizeClass,
+    memory: false,
+    register: true,
+    aligned: false,
+    number: 0,
+    signed: false,
   };
   const sized = (bank: Bank): SizeClass => (bank === "vector" ? 4 : bank === "mmx" ? 3 : "none");
   let match: RegExpExecArray | null;
@@ -185,7 +219,14 @@ function parseKind(text: string, inOpcode: boolean): OperandKind {
   if (text === "st(i)") return { ...kind, place: "rm", bank: "x87", size: "none" };
   if (text === "xmm0") return { ...kind, bank: "vector", size: 4 };
   if ((match = /^moffs(8?)$/.exec(text)))
-    return { ...kind, place: "moffs", bank: "none", memory: true, register: false, memorySize: memorySizes[match[1]!]! };
+    return {
+      ...kind,
+      place: "moffs",
+      bank: "none",
+      memory: true,
+      register: false,
+      memorySize: memorySizes[match[1]!]!,
+    };
   if ((match = /^(r)(8|16|32|64|y)?(:rm)?$/.exec(text)))
     return { ...kind, place: match[3] ? "rm" : inOpcode ? "opcode" : "reg", size: memorySizes[match[2] ?? ""]! };
   if ((match = /^rm(8|16|32|64|y)?$/.exec(text))) {

@@ -23,25 +23,29 @@ function arithmetic(name: string, digit: number, lift: LiftRow, options: RowOpti
 }
 
 /** to = to + from + CF, or to - from - CF. */
-const withCarry = (kind: number): LiftRow => (ir, to, from) => {
-  const { size } = to;
-  const a = ir.read(to);
-  const b = ir.read(from);
-  const c = ir.carry(size);
-  const combine = kind === FlagKind.adc ? "add" : "sub";
-  ir.write(to, ir.binary(combine, size, ir.binary(combine, size, a, b), c));
-  ir.setFlags(kind, size, a, b, c);
-};
+const withCarry =
+  (kind: number): LiftRow =>
+  (ir, to, from) => {
+    const { size } = to;
+    const a = ir.read(to);
+    const b = ir.read(from);
+    const c = ir.carry(size);
+    const combine = kind === FlagKind.adc ? "add" : "sub";
+    ir.write(to, ir.binary(combine, size, ir.binary(combine, size, a, b), c));
+    ir.setFlags(kind, size, a, b, c);
+  };
 
 const sameRegister = (a: Operand, b: Operand): boolean =>
   a.kind === "register" && b.kind === "register" && a.number === b.number && a.high === b.high;
 
-const logic = (name: "and" | "or" | "xor"): LiftRow => (ir, to, from) => {
-  const cleared = name === "xor" && sameRegister(to, from);
-  const result = cleared ? ir.literal(to.size, 0) : ir.binary(name, to.size, ir.read(to), ir.read(from));
-  ir.write(to, result);
-  ir.setFlags(FlagKind.logic, to.size, result);
-};
+const logic =
+  (name: "and" | "or" | "xor"): LiftRow =>
+  (ir, to, from) => {
+    const cleared = name === "xor" && sameRegister(to, from);
+    const result = cleared ? ir.literal(to.size, 0) : ir.binary(name, to.size, ir.read(to), ir.read(from));
+    ir.write(to, result);
+    ir.setFlags(FlagKind.logic, to.size, result);
+  };
 
 const compare: LiftRow = (ir, to, from) => {
   ir.setFlags(FlagKind.sub, to.size, ir.read(to), ir.read(from));
@@ -53,14 +57,16 @@ const test: LiftRow = (ir, to, from) => {
 };
 
 /** INC and DEC: CF stays. */
-const step = (kind: number): LiftRow => (ir, to) => {
-  const { size } = to;
-  const a = ir.read(to);
-  const carry = ir.carry(size);
-  const result = ir.binary(kind === FlagKind.inc ? "add" : "sub", size, a, ir.literal(size, 1));
-  ir.write(to, result);
-  ir.setFlags(kind, size, result, carry);
-};
+const step =
+  (kind: number): LiftRow =>
+  (ir, to) => {
+    const { size } = to;
+    const a = ir.read(to);
+    const carry = ir.carry(size);
+    const result = ir.binary(kind === FlagKind.inc ? "add" : "sub", size, a, ir.literal(size, 1));
+    ir.write(to, result);
+    ir.setFlags(kind, size, result, carry);
+  };
 
 const negate: LiftRow = (ir, to) => {
   const a = ir.read(to);
@@ -68,6 +74,8 @@ const negate: LiftRow = (ir, to) => {
   ir.write(to, ir.sub(to.size, zero, a));
   ir.setFlags(FlagKind.sub, to.size, zero, a);
 };
+
+const invert: LiftRow = (ir, to) => ir.write(to, ir.not(to.size, ir.read(to)));
 
 const lock = { lock: true };
 const noAdjust = { undefined: Flag.adjust };
@@ -95,6 +103,8 @@ export const arithmeticRows: readonly Row[] = [
   ins("FF /1", "dec", ["rm"], step(FlagKind.dec), lock),
   ins("40+r", "inc", ["r"], step(FlagKind.inc), { mode: 32 }),
   ins("48+r", "dec", ["r"], step(FlagKind.dec), { mode: 32 }),
+  ins("F6 /2", "not", ["rm8"], invert, lock),
+  ins("F7 /2", "not", ["rm"], invert, lock),
   ins("F6 /3", "neg", ["rm8"], negate, lock),
   ins("F7 /3", "neg", ["rm"], negate, lock),
 ];

@@ -1,14 +1,15 @@
 // Moving data: MOV and its extensions, LEA, XCHG, CMOVcc, SETcc, byte order, the stack.
 
-import { Flag } from "../../ir/flags.ts";
-import { offsets, Register, Vector } from "../../state.ts";
-import type { Lift, Operand, Size, Value } from "../lift.ts";
+import { Register } from "../../state.ts";
+import type { Lift, Size, Value } from "../lift.ts";
 import { ins, type LiftRow, type Row } from "../table.ts";
 
 const move: LiftRow = (ir, to, from) => ir.write(to, ir.read(from));
 
-const extend = (signed: boolean): LiftRow => (ir, to, from) =>
-  ir.write(to, ir.resize(from.size, to.size, ir.read(from), signed));
+const extend =
+  (signed: boolean): LiftRow =>
+  (ir, to, from) =>
+    ir.write(to, ir.resize(from.size, to.size, ir.read(from), signed));
 
 const loadAddress: LiftRow = (ir, to) => {
   const address = ir.effectiveAddress();
@@ -24,10 +25,12 @@ const exchange: LiftRow = (ir, a, b) => {
   ir.write(b, first);
 };
 
-const conditionalMove = (condition: number): LiftRow => (ir, to, from) => {
-  const value = ir.read(from);
-  ir.write(to, ir.select(to.size, ir.test(condition), value, ir.read(to)));
-};
+const conditionalMove =
+  (condition: number): LiftRow =>
+  (ir, to, from) => {
+    const value = ir.read(from);
+    ir.write(to, ir.select(to.size, ir.test(condition), value, ir.read(to)));
+  };
 
 const conditions = ["o", "no", "b", "nb", "z", "nz", "be", "nbe", "s", "ns", "p", "np", "l", "nl", "le", "nle"];
 
@@ -57,11 +60,7 @@ export function reverseBytes(ir: Lift, size: Size, value: Value): Value {
   );
   if (size === 2) return ir.binary("rotl", 2, bytes, k(16));
   const half = k(0x0000ffff);
-  const pairs = ir.or(
-    3,
-    ir.shl(3, ir.and(3, bytes, half), k(16, 0)),
-    ir.and(3, ir.shrU(3, bytes, k(16, 0)), half),
-  );
+  const pairs = ir.or(3, ir.shl(3, ir.and(3, bytes, half), k(16, 0)), ir.and(3, ir.shrU(3, bytes, k(16, 0)), half));
   return ir.binary("rotl", 3, pairs, k(32, 0));
 }
 
@@ -175,8 +174,12 @@ export const dataRows: readonly Row[] = [
   ins("87 /r", "xchg", ["rm", "r"], exchange, { lock: true }),
   ins("90+r", "xchg", ["r", "a"], exchange),
   ...conditional(0x40, (opcode) => `0F ${opcode} /r`, "cmov", ["r", "rm"], conditionalMove),
-  ...conditional(0x90, (opcode) => `0F ${opcode} /r`, "set", ["rm8"], (condition) => (ir, to) =>
-    ir.write(to, ir.test(condition)),
+  ...conditional(
+    0x90,
+    (opcode) => `0F ${opcode} /r`,
+    "set",
+    ["rm8"],
+    (condition) => (ir, to) => ir.write(to, ir.test(condition)),
   ),
   ins("0F C8+r", "bswap", ["r"], (ir, to) => ir.write(to, reverseBytes(ir, to.size, ir.read(to)))),
   ins("0F 38 F0 /r", "movbe", ["r", "m"], (ir, to, from) => ir.write(to, reverseBytes(ir, to.size, ir.read(from)))),
