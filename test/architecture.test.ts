@@ -11,7 +11,7 @@ const source = join(root, "src");
 const packages: Readonly<Record<string, readonly string[]>> = {
   fflate: ["src/formats/"],
   fzstd: ["src/formats/"],
-  "xz-decompress": ["src/formats/"],
+  openpgp: ["src/packages/"],
 };
 
 /** Who may import `node:` modules. */
