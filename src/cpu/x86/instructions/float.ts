@@ -35,16 +35,16 @@ import {
   type Unary,
 } from "./vector.ts";
 
-type Type = "f32x4" | "f64x2";
+export type FloatShape = "f32x4" | "f64x2";
 
 /** A directed operation on both halves: each half is one double or two singles. */
-function directed(ir: Lift, type: Type, operation: number, a: Value, b: Value): Value {
+export function directedPacked(ir: Lift, type: FloatShape, operation: number, a: Value, b: Value): Value {
   const name = type === "f64x2" ? "directedDouble" : "directedSingles";
   const half = (n: number) => ir.callout(name, ir.i64(operation), lane(ir, "i64x2", a, n), lane(ir, "i64x2", b, n));
   return join(ir, half(0), half(1));
 }
 /** The same on the low lane only; the rest of the result means nothing. */
-function directedLow(ir: Lift, type: Type, operation: number, a: Value, b: Value): Value {
+export function directedLow(ir: Lift, type: FloatShape, operation: number, a: Value, b: Value): Value {
   const name = type === "f64x2" ? "directedDouble" : "directedSingle";
   return widen(ir, ir.callout(name, ir.i64(operation), low64(ir, a), low64(ir, b)));
 }
@@ -59,32 +59,32 @@ const lowered = {
   div: two4("div"),
   // x86 gives the second operand when either is a NaN or both are zeros.
   min:
-    (type: Type): Binary =>
+    (type: FloatShape): Binary =>
     (ir, to, from) =>
       ir.op(`${type}.pmin`, from, to),
   max:
-    (type: Type): Binary =>
+    (type: FloatShape): Binary =>
     (ir, to, from) =>
       ir.op(`${type}.pmax`, from, to),
   sqrt:
-    (type: Type): Binary =>
+    (type: FloatShape): Binary =>
     (ir, _to, from) =>
       ir.op(`${type}.sqrt`, from),
 };
 function two4(name: string) {
-  return (type: Type): Binary => two(`${type}.${name}`);
+  return (type: FloatShape): Binary => two(`${type}.${name}`);
 }
 
-const packedFloat =
-  (type: Type, operation: Operation): Binary =>
+export const packedFloat =
+  (type: FloatShape, operation: Operation): Binary =>
   (ir, to, from) =>
-    ir.directed ? directed(ir, type, DirectedOp[operation], to, from) : lowered[operation](type)(ir, to, from);
+    ir.directed ? directedPacked(ir, type, DirectedOp[operation], to, from) : lowered[operation](type)(ir, to, from);
 
 /** Operations that WebAssembly has for scalars. */
 const scalarOps = new Set<Operation>(["add", "sub", "mul", "div", "sqrt"]);
 
 const scalar =
-  (type: Type, operation: Operation): LiftRow =>
+  (type: FloatShape, operation: Operation): LiftRow =>
   (ir, to, from) => {
     const bytes = type === "f64x2" ? 8 : 4;
     if (ir.directed || !scalarOps.has(operation)) {
@@ -119,7 +119,7 @@ const bitwise = (opcode: string, name: string, operation: Binary): Row[] => [
 ];
 
 /** CMPPS and its kin: the mask of one of eight predicates. */
-function predicate(ir: Lift, type: Type, number: number, a: Value, b: Value): Value {
+function predicate(ir: Lift, type: FloatShape, number: number, a: Value, b: Value): Value {
   const compare = (name: string, x = a, y = b) => ir.op(`${type}.${name}`, x, y);
   switch (number & 7) {
     case 0:
@@ -142,15 +142,15 @@ function predicate(ir: Lift, type: Type, number: number, a: Value, b: Value): Va
 }
 
 const comparePacked =
-  (type: Type): LiftRow =>
+  (type: FloatShape): LiftRow =>
   (ir, to, from, imm) => {
     const number = imm!.low & 7;
     packed((_, a, b) =>
-      ir.directed ? directed(ir, type, DirectedOp.compare + number, a, b) : predicate(ir, type, number, a, b),
+      ir.directed ? directedPacked(ir, type, DirectedOp.compare + number, a, b) : predicate(ir, type, number, a, b),
     )(ir, to!, from!);
   };
 const compareScalar =
-  (type: Type): LiftRow =>
+  (type: FloatShape): LiftRow =>
   (ir, to, from, imm) => {
     const number = imm!.low & 7;
     const value = readLow(ir, from!, type === "f64x2" ? 8 : 4);
@@ -346,7 +346,7 @@ const storeLow =
   };
 
 /** MOVSS and MOVSD between registers keep the rest, from memory clear it. */
-const scalarMoves = (prefix: string, name: string, type: Type, bytes: 4 | 8): Row[] => [
+const scalarMoves = (prefix: string, name: string, type: FloatShape, bytes: 4 | 8): Row[] => [
   ins(`${prefix} 0F 10 /r`, name, ["xmm", `m${bytes * 8}`], (ir, to, from) =>
     ir.setx(to!.number, readLow(ir, from!, bytes)),
   ),
