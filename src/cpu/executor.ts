@@ -1,0 +1,506 @@
+// Runs the x86 code of one address space: interprets cold blocks, has hot ones compiled, and keeps both true to memory.
+
+import { PageFault, type GuestMemory } from "../memory/guest.ts";
+import { Access, layout, pageShift } from "../memory/layout.ts";
+import { callouts } from "./callouts.ts";
+import { encode } from "./interpreter/encode.ts";
+import { Header, atOperation, blockCount, blockEntry, exitHot, map, targetMask } from "./interpreter/format.ts";
+import { interpreterModule } from "./interpreter/module.ts";
+import type { Block } from "./ir/builder.ts";
+import { opNumber } from "./ir/ops.ts";
+import { ExitKind, Vector, offsets } from "./state.ts";
+import { CodeCache, type KnownModule } from "./translate/cache.ts";
+import { supportModule } from "./translate/support.ts";
+import { BranchEntry, branchEntry, type CodeSource, type RegionCompiler } from "./translate/types.ts";
+import { Trap } from "./trap.ts";
+import type { CpuView } from "./view.ts";
+import { translateBlock } from "./x86/block.ts";
+
+/** Executions of a block by a jump before the region around it is compiled. */
+export const hotThreshold = 100;
+/** Executions before a compiled module of a relative process is looked for. */
+const knownThreshold = 2;
+/** Executions before a block that could not be compiled is tried again. */
+const retryThreshold = 1 << 24;
+
+interface Support {
+  readonly interpreter: WebAssembly.Module;
+  readonly support: WebAssembly.Module;
+}
+
+/** What all machines of one mode share: modules that never change, and what was translated. */
+export class Translations implements Support {
+  readonly cache: CodeCache;
+  readonly interpreter: WebAssembly.Module;
+  readonly support: WebAssembly.Module;
+  readonly compiler: RegionCompiler | undefined;
+  /** Counts for measurements. */
+  readonly counts = { blocks: 0, instructions: 0, regions: 0, flushes: 0, invalidations: 0 };
+
+  constructor(options: { long: boolean; compiler?: RegionCompiler }) {
+    this.cache = new CodeCache(options.long);
+    this.compiler = options.compiler;
+    this.interpreter = new WebAssembly.Module(interpreterModule(options.long));
+    this.support = new WebAssembly.Module(supportModule(options.long));
+  }
+}
+
+/** Where encoded blocks live in linear memory. */
+export interface Arena {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A translated block of this address space. */
+interface Entry {
+  readonly pc: number;
+  readonly block: Block;
+  /** Its interpreter code; 0 when it has none. */
+  address: number;
+  /** Executions counted by earlier encodings. */
+  executions: number;
+  /** Where its countdown started. */
+  started: number;
+}
+
+interface Installed {
+  readonly known: KnownModule;
+  readonly instance: WebAssembly.Instance;
+}
+
+const word = { pc: offsets.pc / 4, fuel: offsets.fuel / 4, kind: offsets.exitKind / 4, detail: offsets.exitDetail / 4 };
+const exitOperation = opNumber("exit");
+
+/** The processor of one address space. */
+export class X86Machine {
+  readonly memory: GuestMemory;
+  readonly translations: Translations;
+  private readonly long: boolean;
+  private readonly cache: CodeCache;
+  private readonly arena: Arena;
+  private top: number;
+  private cpu!: CpuView;
+
+  private readonly entries = new Map<number, Entry>();
+  /** Entries with interpreter code, by the id in their header. */
+  private encoded: Entry[] = [];
+  private readonly pages = new Map<number, Entry[]>();
+  /** Slots of addresses with compiled code. */
+  private readonly slots = new Map<number, number>();
+  private readonly modules = new Map<number, Installed[]>();
+
+  private interpret!: (block: number, fuel: number) => number;
+  private enter!: (slot: number, fuel: number) => number;
+  private stub!: unknown;
+  private table!: WebAssembly.Table;
+  private started = false;
+  /** Inside an import of the interpreter. */
+  private inside = false;
+  /** Code was invalidated since this was cleared. */
+  private invalidated = false;
+  private fetchPage = -1;
+
+  constructor(memory: GuestMemory, translations: Translations, arena: Arena = { start: map.arena, end: map.arenaEnd }) {
+    this.memory = memory;
+    this.translations = translations;
+    this.cache = translations.cache;
+    this.long = this.cache.long;
+    this.arena = arena;
+    this.top = arena.start;
+  }
+
+  /** The same processor for a copy of the address space; shares translations. */
+  fork(memory: GuestMemory): X86Machine {
+    return new X86Machine(memory, this.translations, this.arena);
+  }
+
+  /** Forgets everything that was translated. */
+  dispose(): void {
+    this.memory.codeWatcher = undefined;
+    this.entries.clear();
+    this.encoded = [];
+    this.pages.clear();
+    this.slots.clear();
+    this.modules.clear();
+  }
+
+  private start(): void {
+    this.started = true;
+    const { memory } = this;
+    const { interpreter, support } = this.translations;
+    this.table = new WebAssembly.Table({ element: "anyfunc", initial: 64 });
+    const supported = new WebAssembly.Instance(support, { env: { memory: memory.wasm, table: this.table } }).exports;
+    this.enter = supported["enter"] as typeof this.enter;
+    this.stub = supported["stub"];
+    for (let i = 0; i < this.table.length; i++) this.table.set(i, this.stub);
+    const interpreting = new WebAssembly.Instance(interpreter, {
+      env: { memory: memory.wasm, slow: this.slow, callout: this.calloutFromBlock },
+    }).exports;
+    this.interpret = interpreting["run"] as typeof this.interpret;
+    memory.codeWatcher = (page) => this.invalidate(page);
+    memory.u8.fill(0, layout.branchCache, layout.branchCache + BranchEntry.size * BranchEntry.count);
+    this.flush();
+  }
+
+  /**
+   * Runs the task whose state is in linear memory until it needs its kernel; gives the exit kind, which is in the state
+   * too. About `fuel` blocks or loop iterations may run; then the kind is `ExitKind.budget`, at a block boundary.
+   */
+  run(cpu: CpuView, fuel: number): number {
+    if (!this.started) this.start();
+    this.cpu = cpu;
+    let left = fuel;
+    let redo = false;
+    for (;;) {
+      const pc = cpu.words[word.pc]! >>> 0;
+      let kind: number;
+      const slot = redo ? undefined : this.slots.get(pc);
+      if (slot !== undefined) kind = this.enter(slot, left);
+      else {
+        const address = this.find(pc);
+        if (address === 0) return this.trapped(ExitKind.trap);
+        kind = this.interpret(address, left);
+      }
+      redo = false;
+      left = cpu.words[word.fuel]!;
+      if (kind === ExitKind.untranslated) this.predict(cpu.words[word.pc]! >>> 0);
+      else if (kind === ExitKind.slow) redo = true;
+      else if (kind === exitHot) this.heat(cpu.words[word.pc]! >>> 0);
+      else {
+        if (kind >= atOperation) return this.trapped(this.locate(kind));
+        cpu.words[word.kind] = kind;
+        return kind;
+      }
+      if (left < 0) {
+        cpu.words[word.kind] = ExitKind.budget;
+        return ExitKind.budget;
+      }
+    }
+  }
+
+  private trapped(kind: number): number {
+    this.cpu.words[word.kind] = kind;
+    return kind;
+  }
+
+  /** Sets state.pc from the operation at which the interpreter stopped; gives the exit kind proper. */
+  private locate(kind: number): number {
+    const { i32 } = this.memory;
+    const pc = this.instructionAt(i32[map.block >>> 2]!, i32[map.operation >>> 2]!);
+    this.cpu.words[word.pc] = pc;
+    this.cpu.words[word.pc + 1] = 0;
+    return kind & ~atOperation;
+  }
+
+  /** The guest instruction that an operation of an encoded block belongs to. */
+  private instructionAt(address: number, operation: number): number {
+    const marks = this.marks(address);
+    let pc = marks[1]!;
+    for (let i = 0; i < marks.length && marks[i]! <= operation; i += 2) pc = marks[i + 1]!;
+    return pc;
+  }
+
+  /** Pairs (address of the first operation, pc) of an encoded block's instructions: encodes it once more to find out. */
+  private marks(address: number): number[] {
+    const entry = this.encoded[this.memory.i32[(address + Header.id) >>> 2]!]!;
+    const marks: number[] = [];
+    encode(entry.block, new Int32Array(0), address, Infinity, marks);
+    return marks;
+  }
+
+  /** Address of the interpreter's code for `pc`; 0 when it cannot be executed and the fault is in the state. */
+  private find(pc: number): number {
+    const high = this.cpu.words[word.pc + 1]!;
+    const known = this.entries.get(pc);
+    if (known !== undefined && known.address !== 0 && high === 0) return known.address;
+    try {
+      if (high !== 0) throw new PageFault(this.cpu.pc, Access.execute, false);
+      return this.encodeEntry(this.entry(pc));
+    } catch (refused) {
+      this.fault(refused);
+      return 0;
+    }
+  }
+
+  /** Writes a fault that something threw to the state; throws what is none. */
+  private fault(refused: unknown): void {
+    const { cpu } = this;
+    if (refused instanceof PageFault) {
+      cpu.words[word.detail] = Vector.page;
+      cpu.view.setUint32(offsets.faultAddress, refused.address % 0x1_0000_0000, true);
+      cpu.view.setUint32(offsets.faultAddress + 4, Math.floor(refused.address / 0x1_0000_0000), true);
+      cpu.view.setUint32(offsets.faultAccess, refused.access, true);
+    } else if (refused instanceof Trap) cpu.words[word.detail] = refused.vector;
+    else throw refused;
+  }
+
+  /** The translation of the block at `pc`. Throws PageFault when it cannot be executed. */
+  private entry(pc: number): Entry {
+    let entry = this.entries.get(pc);
+    if (entry !== undefined) return entry;
+    const { memory, cache, translations } = this;
+    memory.check(pc, 1, Access.execute);
+    let block = cache.block(pc, memory.u8);
+    if (block === undefined) {
+      this.fetchPage = -1;
+      block = translateBlock(this.fetch, pc, this.long);
+      cache.keepBlock(pc, block, memory.u8);
+      translations.counts.blocks++;
+      translations.counts.instructions += block.instructions.length >>> 1;
+    }
+    entry = { pc, block, address: 0, executions: 0, started: 0 };
+    this.entries.set(pc, entry);
+    const last = (pc + Math.max(block.length, 1) - 1) >>> pageShift;
+    for (let page = pc >>> pageShift; page <= last; page++) this.watch(page, entry);
+    return entry;
+  }
+
+  private watch(page: number, entry: Entry): void {
+    const list = this.pages.get(page);
+    if (list === undefined) this.pages.set(page, [entry]);
+    else list.push(entry);
+    this.memory.watchCode(page);
+  }
+
+  private readonly fetch = (address: number): number => {
+    const page = Math.floor(address / 4096);
+    if (page !== this.fetchPage) {
+      this.memory.check(address, 1, Access.execute);
+      this.fetchPage = page;
+    }
+    return this.memory.u8[address]!;
+  };
+
+  private encodeEntry(entry: Entry): number {
+    let behind = encode(entry.block, this.memory.i32, this.top, this.arena.end);
+    if (behind === 0) {
+      this.flush();
+      behind = encode(entry.block, this.memory.i32, this.top, this.arena.end);
+      if (behind === 0) throw new RangeError(`interpreter: no room for a block of ${entry.block.code.length / 4} operations`);
+    }
+    const { i32 } = this.memory;
+    const address = (entry.address = this.top);
+    this.top = behind;
+    i32[(address + Header.id) >>> 2] = this.encoded.push(entry) - 1;
+    this.countdown(entry, this.threshold(entry));
+    const at = blockEntry(entry.pc) >>> 2;
+    i32[at] = entry.pc | 0;
+    i32[at + 1] = address;
+    return address;
+  }
+
+  private threshold(entry: Entry): number {
+    if (this.slots.has(entry.pc)) return 0;
+    if (this.translations.compiler === undefined) return retryThreshold;
+    if (entry.executions < knownThreshold && this.cache.module(entry.pc, this.memory.u8) !== undefined)
+      return knownThreshold;
+    return Math.max(hotThreshold - entry.executions, 1);
+  }
+
+  private countdown(entry: Entry, from: number): void {
+    entry.started = from;
+    this.memory.i32[(entry.address + Header.countdown) >>> 2] = from;
+  }
+
+  private count(entry: Entry): number {
+    if (entry.address === 0) return entry.executions;
+    return entry.executions + entry.started - this.memory.i32[(entry.address + Header.countdown) >>> 2]!;
+  }
+
+  /** Empties the arena: all blocks are encoded anew when they run again. */
+  private flush(): void {
+    const { i32 } = this.memory;
+    for (const entry of this.encoded) {
+      entry.executions = this.count(entry);
+      entry.address = 0;
+    }
+    this.encoded = [];
+    this.top = this.arena.start;
+    i32.fill(-1, map.nowhere >>> 2, (map.nowhere + 16) >>> 2);
+    i32.fill(-1, map.blocks >>> 2, (map.blocks >>> 2) + blockCount * 2);
+    i32.fill(0, map.targets >>> 2, (map.targets >>> 2) + 1024);
+    i32[map.targetCount >>> 2] = 0;
+    this.translations.counts.flushes++;
+  }
+
+  /** Drops all translations of a page whose code changes. */
+  private invalidate(page: number): void {
+    const { memory, translations } = this;
+    translations.counts.invalidations++;
+    this.invalidated = true;
+    for (const entry of this.pages.get(page) ?? []) {
+      if (this.entries.get(entry.pc) === entry) this.entries.delete(entry.pc);
+      if (entry.address === 0) continue;
+      memory.i32[(entry.address + Header.pc) >>> 2] = -1;
+      const at = blockEntry(entry.pc) >>> 2;
+      if (memory.i32[at + 1] === entry.address) memory.i32[at] = -1;
+      if (this.inside && memory.i32[map.block >>> 2] === entry.address) this.cutShort(entry);
+      entry.address = 0;
+    }
+    this.pages.delete(page);
+    for (const installed of this.modules.get(page) ?? []) this.uninstall(installed);
+    this.modules.delete(page);
+  }
+
+  /** Makes the running block, which is no longer valid, end after the current instruction. */
+  private cutShort(entry: Entry): void {
+    const { i32 } = this.memory;
+    const operation = i32[map.operation >>> 2]!;
+    const marks = this.marks(entry.address);
+    for (let i = 0; i < marks.length; i += 2) {
+      if (marks[i]! <= operation) continue;
+      const at = marks[i]! >>> 2;
+      i32[at] = exitOperation | (ExitKind.untranslated << 16);
+      i32[at + 1] = marks[i + 1]!;
+      i32[at + 2] = 0;
+      return;
+    }
+  }
+
+  /** Import of the interpreter: an access that the page table refused. */
+  private readonly slow = (low: number, high: number, bytes: number, access: number): number => {
+    const address = (low >>> 0) + (this.long ? (high >>> 0) * 0x1_0000_0000 : 0);
+    this.inside = true;
+    try {
+      this.memory.check(address, bytes, access);
+      return 0;
+    } catch (refused) {
+      this.fault(refused);
+      return 1;
+    } finally {
+      this.inside = false;
+    }
+  };
+
+  /** Import of compiled code: 0 done, -1 done but code was invalidated, else the exit kind. */
+  private readonly callout = (number: number): number => {
+    this.invalidated = false;
+    try {
+      callouts[number]!(this.cpu);
+      return this.invalidated ? -1 : 0;
+    } catch (refused) {
+      this.fault(refused);
+      return ExitKind.trap;
+    }
+  };
+
+  /** Import of the interpreter: a block that was invalidated is cut short, so that it may just go on. */
+  private readonly calloutFromBlock = (number: number): number => {
+    this.inside = true;
+    const status = this.callout(number);
+    this.inside = false;
+    return status < 0 ? 0 : status;
+  };
+
+  /** A branch found no code: if there is compiled code by now, compiled branches shall find it. */
+  private predict(pc: number): void {
+    const slot = this.slots.get(pc);
+    if (slot === undefined) return;
+    const { i32 } = this.memory;
+    const at = branchEntry(pc) >>> 2;
+    i32[at + BranchEntry.pc / 4] = pc;
+    i32[at + BranchEntry.slot / 4] = slot;
+  }
+
+  /** A block's countdown ran out: it has compiled code, or shall have. */
+  private heat(pc: number): void {
+    if (this.slots.has(pc)) return;
+    const entry = this.entries.get(pc);
+    const { compiler } = this.translations;
+    if (entry === undefined || compiler === undefined) return;
+    const known = this.cache.module(pc, this.memory.u8);
+    if (known !== undefined) this.install(known);
+    else if (this.count(entry) >= hotThreshold) this.compile(compiler, pc);
+    if (!this.slots.has(pc) && entry.address !== 0) {
+      entry.executions = this.count(entry);
+      this.countdown(entry, entry.executions < hotThreshold ? hotThreshold - entry.executions : retryThreshold);
+    }
+  }
+
+  private compile(compiler: RegionCompiler, pc: number): void {
+    const compiled = compiler.compile(this.source, [pc]);
+    if (compiled === undefined) return;
+    this.translations.counts.regions++;
+    this.install(this.cache.keepModule(compiled, new WebAssembly.Module(compiled.bytes), this.memory.u8));
+  }
+
+  private install(known: KnownModule): void {
+    const { memory, table } = this;
+    const missing = this.cache.slotCount - table.length;
+    if (missing > 0) table.grow(Math.max(missing, table.length), this.stub);
+    const instance = new WebAssembly.Instance(known.module, {
+      env: { memory: memory.wasm, table, callout: this.callout },
+    });
+    const installed = { known, instance };
+    for (const { pc, slot } of known.compiled.entries) {
+      this.slots.set(pc, slot);
+      const entry = this.entries.get(pc);
+      if (entry !== undefined && entry.address !== 0) {
+        entry.executions = this.count(entry);
+        this.countdown(entry, 0);
+      }
+    }
+    const { ranges } = known.compiled;
+    for (let i = 0; i < ranges.length; i += 2)
+      for (let page = ranges[i]! >>> pageShift; page <= ((ranges[i + 1]! >>> 0) - 1) >>> pageShift; page++) {
+        const list = this.modules.get(page);
+        if (list === undefined) this.modules.set(page, [installed]);
+        else if (list.at(-1) !== installed) list.push(installed);
+        memory.watchCode(page);
+      }
+  }
+
+  private uninstall({ known }: Installed): void {
+    const { i32 } = this.memory;
+    for (const { pc, slot } of known.compiled.entries) {
+      if (this.slots.get(pc) !== slot) continue;
+      this.slots.delete(pc);
+      this.table.set(slot, this.stub);
+      const at = branchEntry(pc) >>> 2;
+      if (i32[at] === (pc | 0)) i32[at] = 0;
+      const entry = this.entries.get(pc);
+      if (entry !== undefined && entry.address !== 0) {
+        entry.executions = 0;
+        this.countdown(entry, this.threshold(entry));
+      }
+    }
+  }
+
+  /** What the region compiler asks. */
+  private readonly source: CodeSource = (() => {
+    const machine = this;
+    return {
+      get long() {
+        return machine.long;
+      },
+      block: (pc) => {
+        try {
+          return machine.entry(pc).block;
+        } catch (refused) {
+          if (refused instanceof PageFault) return undefined;
+          throw refused;
+        }
+      },
+      executions: (pc) => {
+        const entry = machine.entries.get(pc);
+        return entry === undefined ? 0 : machine.count(entry);
+      },
+      targets: (pc) => machine.targets(pc),
+      slot: (pc) => machine.cache.slot(pc),
+    };
+  })();
+
+  /** Targets that the block's indirect branch took lately, most frequent first. */
+  private targets(pc: number): number[] {
+    const address = this.entries.get(pc)?.address ?? 0;
+    if (address === 0) return [];
+    const { i32 } = this.memory;
+    const counts = new Map<number, number>();
+    for (let at = map.targets; at < map.targets + targetMask; at += 8) {
+      if (i32[at >>> 2] !== address) continue;
+      const target = i32[(at + 4) >>> 2]! >>> 0;
+      counts.set(target, (counts.get(target) ?? 0) + 1);
+    }
+    return [...counts].sort(([, a], [, b]) => b - a).map(([target]) => target);
+  }
+}
