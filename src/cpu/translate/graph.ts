@@ -1,0 +1,197 @@
+// Control-flow graphs of regions: orders, dominators, loops, and dispatch nodes that make every loop single-entry.
+
+/** One way out of a node. */
+export interface Edge {
+  to: number;
+  /** The choice handed to the dispatch node `to`: index of one of its edges; -1 when `to` is no dispatch node. */
+  label: number;
+}
+
+/** Successors of each node. Node 0 is the root, from which every node must be reachable. */
+export type Graph = Edge[][];
+
+/** Order and dominators of a graph (Cooper, Harvey, Kennedy: A Simple, Fast Dominance Algorithm). */
+export interface Flow {
+  /** Nodes in reverse postorder. */
+  readonly order: Int32Array;
+  /** Place of each node in the order; -1 when unreachable. */
+  readonly place: Int32Array;
+  /** Immediate dominator of each node; the root's is itself. */
+  readonly dominator: Int32Array;
+  /** Predecessors of each node; once for each edge. */
+  readonly predecessors: readonly (readonly number[])[];
+}
+
+export function flowOf(graph: Graph): Flow {
+  const count = graph.length;
+  const place = new Int32Array(count).fill(-1);
+  const order = postorder(graph).reverse();
+  order.forEach((node, i) => (place[node] = i));
+  const predecessors: number[][] = Array.from({ length: count }, () => []);
+  for (const node of order) for (const edge of graph[node]!) predecessors[edge.to]!.push(node);
+  const dominator = new Int32Array(count).fill(-1);
+  dominator[0] = 0;
+  for (let changed = true; changed;) {
+    changed = false;
+    for (const node of order) {
+      if (node === 0) continue;
+      let common = -1;
+      for (const from of predecessors[node]!) {
+        if (dominator[from]! < 0) continue;
+        if (common < 0) common = from;
+        else {
+          let other = from;
+          while (common !== other) {
+            while (place[common]! > place[other]!) common = dominator[common]!;
+            while (place[other]! > place[common]!) other = dominator[other]!;
+          }
+        }
+      }
+      if (dominator[node] !== common) {
+        dominator[node] = common;
+        changed = true;
+      }
+    }
+  }
+  return { order, place, dominator, predecessors };
+}
+
+/** True if every way from the root to `node` passes `over`. */
+export function dominates(flow: Flow, over: number, node: number): boolean {
+  const limit = flow.place[over]!;
+  while (flow.place[node]! > limit) node = flow.dominator[node]!;
+  return node === over;
+}
+
+function postorder(graph: Graph): Int32Array {
+  const out: number[] = [];
+  const seen = new Uint8Array(graph.length);
+  const stack = [0];
+  const next = [0];
+  seen[0] = 1;
+  while (stack.length > 0) {
+    const node = stack[stack.length - 1]!;
+    const i = next[next.length - 1]!;
+    const edges = graph[node]!;
+    if (i < edges.length) {
+      next[next.length - 1] = i + 1;
+      const to = edges[i]!.to;
+      if (seen[to]) continue;
+      seen[to] = 1;
+      stack.push(to);
+      next.push(0);
+    } else {
+      out.push(node);
+      stack.pop();
+      next.pop();
+    }
+  }
+  return Int32Array.from(out);
+}
+
+/**
+ * Makes the graph reducible: in front of every loop with several entries goes a dispatch node, appended to the graph,
+ * with one edge an entry; edges to the entries lead to it instead and carry the choice. The likeliest entry (by
+ * `weight`) is choice 0. Returns the first dispatch node's number.
+ */
+export function disentangle(graph: Graph, weight: (node: number) => number): number {
+  const first = graph.length;
+  const redirected: { edge: Edge; from: number; target: number }[] = [];
+  split(graph, allNodes(graph), weight, redirected);
+  if (graph.length === first) return first;
+  // An edge back to an entry that dominates where it comes from is a plain loop of its own.
+  const flow = flowOf(graph);
+  for (const { edge, from, target } of redirected) {
+    if (flow.place[from]! >= 0 && dominates(flow, target, from)) {
+      edge.to = target;
+      edge.label = -1;
+    }
+  }
+  return first;
+}
+
+const allNodes = (graph: Graph): number[] => graph.map((_, node) => node);
+
+function split(
+  graph: Graph,
+  nodes: readonly number[],
+  weight: (node: number) => number,
+  redirected: { edge: Edge; from: number; target: number }[],
+): void {
+  for (const component of components(graph, nodes)) {
+    const inside = new Set(component);
+    const entries = new Set<number>();
+    for (let from = 0; from < graph.length; from++) {
+      if (inside.has(from)) continue;
+      for (const { to } of graph[from]!) if (inside.has(to)) entries.add(to);
+    }
+    if (entries.size <= 1) {
+      const [header] = entries.size === 1 ? entries : component;
+      split(
+        graph,
+        component.filter((node) => node !== header),
+        weight,
+        redirected,
+      );
+      continue;
+    }
+    const choices = [...entries].sort((a, b) => weight(b) - weight(a));
+    const dispatch = graph.length;
+    for (let from = 0; from < dispatch; from++) {
+      for (const edge of graph[from]!) {
+        const label = choices.indexOf(edge.to);
+        if (label < 0) continue;
+        if (inside.has(from)) redirected.push({ edge, from, target: edge.to });
+        edge.to = dispatch;
+        edge.label = label;
+      }
+    }
+    graph.push(choices.map((to) => ({ to, label: -1 })));
+    split(graph, component, weight, redirected);
+  }
+}
+
+/** Strongly connected components with a cycle, of the graph restricted to `nodes` (Tarjan). */
+function components(graph: Graph, nodes: readonly number[]): number[][] {
+  const found: number[][] = [];
+  const index = new Map<number, number>();
+  const low = new Map<number, number>();
+  const allowed = new Set(nodes);
+  const open: number[] = [];
+  const isOpen = new Set<number>();
+  for (const start of nodes) {
+    if (index.has(start)) continue;
+    const work: { node: number; next: number }[] = [{ node: start, next: 0 }];
+    while (work.length > 0) {
+      const top = work[work.length - 1]!;
+      const { node } = top;
+      if (top.next === 0) {
+        index.set(node, index.size);
+        low.set(node, index.get(node)!);
+        open.push(node);
+        isOpen.add(node);
+      }
+      const edge = graph[node]![top.next++];
+      if (edge !== undefined) {
+        const { to } = edge;
+        if (!allowed.has(to)) continue;
+        if (!index.has(to)) work.push({ node: to, next: 0 });
+        else if (isOpen.has(to)) low.set(node, Math.min(low.get(node)!, index.get(to)!));
+        continue;
+      }
+      work.pop();
+      const parent = work[work.length - 1];
+      if (parent !== undefined) low.set(parent.node, Math.min(low.get(parent.node)!, low.get(node)!));
+      if (low.get(node) !== index.get(node)) continue;
+      const members: number[] = [];
+      let member: number;
+      do {
+        member = open.pop()!;
+        isOpen.delete(member);
+        members.push(member);
+      } while (member !== node);
+      if (members.length > 1 || graph[node]!.some(({ to }) => to === node)) found.push(members);
+    }
+  }
+  return found;
+}

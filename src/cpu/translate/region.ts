@@ -1,0 +1,202 @@
+// Region formation: which blocks around a hot address are compiled together, and how they follow one another.
+
+import type { Block } from "../ir/builder.ts";
+import { ops } from "./nodes.ts";
+import type { CodeSource } from "./types.ts";
+
+/** Where control can go: a part of the region, or (part -1) an address outside of it. */
+export interface Way {
+  readonly part: number;
+  readonly pc: number;
+}
+
+/** A block of the region, or the beginning of one whose rest is another part. */
+export interface Part {
+  readonly pc: number;
+  readonly block: Block;
+  /** Operations before `end` belong to the part; the operation at `end` is its terminator unless `cut`. */
+  readonly end: number;
+  readonly cut: boolean;
+  /** Jump, branch (taken, otherwise) and call: where to. Indirect: the known targets, likeliest first. */
+  readonly ways: readonly Way[];
+  readonly executions: number;
+}
+
+export interface Region {
+  readonly parts: readonly Part[];
+  /** Parts at which compiled code can be entered; the first is the hot address's. */
+  readonly entries: readonly number[];
+  /** Guest instructions in all parts. */
+  readonly instructions: number;
+}
+
+export interface RegionLimits {
+  /** Guest instructions a region may have, at most. */
+  readonly instructions: number;
+  /** Known targets of one indirect jump that stay within the region, at most. */
+  readonly targets: number;
+}
+export const defaultLimits: RegionLimits = { instructions: 1000, targets: 512 };
+
+const word = (block: Block, op: number, i: number): number => block.code[op * 4 + i]!;
+const opcodeAt = (block: Block, op: number): number => word(block, op, 0) & 0xffff;
+const lastOp = (block: Block): number => block.code.length / 4 - 1;
+
+/** Addresses a block leads to directly: [jump], [taken, otherwise], [callee]; and the return address of a call. */
+function successors(block: Block): { targets: number[]; returns: number | undefined; indirect: boolean } {
+  const last = lastOp(block);
+  const [a, b, c] = [word(block, last, 1), word(block, last, 2), word(block, last, 3)];
+  switch (opcodeAt(block, last)) {
+    case ops.jump:
+      return { targets: [a], returns: undefined, indirect: false };
+    case ops.branch:
+      return { targets: [b, c], returns: undefined, indirect: false };
+    case ops.call:
+      return { targets: [a], returns: b, indirect: false };
+    case ops.callIndirect:
+      return { targets: [], returns: b, indirect: true };
+    case ops.jumpIndirect:
+    case ops.ret:
+      return { targets: [], returns: undefined, indirect: true };
+    case ops.exit:
+      return { targets: [], returns: a, indirect: false };
+    default:
+      throw new Error(`region: block at 0x${(block.pc >>> 0).toString(16)} does not end in a terminator`);
+  }
+}
+
+/** The region around a hot address; undefined when there is no code. */
+export function formRegion(source: CodeSource, hot: number, limits: RegionLimits = defaultLimits): Region | undefined {
+  const chosen = choose(source, hot | 0, limits);
+  if (chosen === undefined) return undefined;
+  const index = new Map([...chosen.keys()].map((pc, i) => [pc, i]));
+  const way = (pc: number): Way => ({ part: index.get(pc) ?? -1, pc });
+
+  const parts: Part[] = [];
+  let instructions = 0;
+  for (const [pc, block] of chosen) {
+    let end = lastOp(block);
+    let cut: Way | undefined;
+    const starts = block.instructions;
+    let count = starts.length / 2;
+    for (let i = 2; i < starts.length; i += 2) {
+      if (!index.has(starts[i + 1]!)) continue;
+      end = starts[i]!;
+      cut = way(starts[i + 1]!);
+      count = i / 2;
+      break;
+    }
+    instructions += count;
+    const ways = cut === undefined ? successors(block).targets.map(way) : [cut];
+    parts.push({ pc, block, end, cut: cut !== undefined, ways, executions: source.executions(pc) });
+  }
+  const complete = withReturns(source, parts, index, limits);
+  return { parts: complete, entries: entriesOf(complete, index, hot | 0), instructions };
+}
+
+/** Picks blocks from the hot one along executed successors, the most executed first, up to the limit. */
+function choose(source: CodeSource, hot: number, limits: RegionLimits): Map<number, Block> | undefined {
+  const chosen = new Map<number, Block>();
+  const seen = new Set([hot]);
+  const waiting = [{ pc: hot, executions: Infinity }];
+  let size = 0;
+  while (waiting.length > 0) {
+    let best = 0;
+    for (let i = 1; i < waiting.length; i++) if (waiting[i]!.executions > waiting[best]!.executions) best = i;
+    const [{ pc } = { pc: hot }] = waiting.splice(best, 1);
+    const block = source.block(pc);
+    if (block === undefined) continue;
+    const length = block.instructions.length / 2;
+    if (chosen.size > 0 && size + length > limits.instructions) continue;
+    size += length;
+    chosen.set(pc, block);
+    const { targets, returns, indirect } = successors(block);
+    const next = [...targets];
+    if (returns !== undefined) next.push(returns);
+    if (indirect && opcodeAt(block, lastOp(block)) !== ops.ret)
+      next.push(...source.targets(pc).slice(0, limits.targets));
+    for (const target of next) {
+      const to = target | 0;
+      if (seen.has(to)) continue;
+      const executions = source.executions(to);
+      if (executions === 0) continue;
+      seen.add(to);
+      waiting.push({ pc: to, executions });
+    }
+  }
+  return chosen.size > 0 ? chosen : undefined;
+}
+
+/** Adds the known targets of indirect jumps and of returns to functions of the region. */
+function withReturns(source: CodeSource, parts: Part[], index: Map<number, number>, limits: RegionLimits): Part[] {
+  const opcode = (part: Part) => (part.cut ? ops.jump : opcodeAt(part.block, part.end));
+  const returnSite = (part: Part) => index.get(word(part.block, part.end, 2));
+  // Callees called from within the region, and where they return to.
+  const sites = new Map<number, Set<number>>();
+  const observed = (part: Part) =>
+    [...new Set(source.targets(part.pc).flatMap((pc) => index.get(pc | 0) ?? []))].slice(0, limits.targets);
+  for (const part of parts) {
+    const kind = opcode(part);
+    if (kind !== ops.call && kind !== ops.callIndirect) continue;
+    const site = returnSite(part);
+    if (site === undefined) continue;
+    const callees = kind === ops.call ? part.ways.map((way) => way.part) : observed(part);
+    for (const callee of callees) {
+      if (callee < 0) continue;
+      if (!sites.has(callee)) sites.set(callee, new Set());
+      sites.get(callee)!.add(site);
+    }
+  }
+  const returns = new Map<number, Set<number>>();
+  for (const [callee, to] of sites) {
+    const seen = new Set([callee]);
+    const work = [callee];
+    while (work.length > 0) {
+      const at = work.pop()!;
+      const part = parts[at]!;
+      const kind = opcode(part);
+      if (kind === ops.ret) {
+        if (!returns.has(at)) returns.set(at, new Set());
+        for (const site of to) returns.get(at)!.add(site);
+        continue;
+      }
+      const called = kind === ops.call || kind === ops.callIndirect;
+      const next = called
+        ? [returnSite(part) ?? -1]
+        : kind === ops.jumpIndirect
+          ? observed(part)
+          : part.ways.map((way) => way.part);
+      for (const to of next) {
+        if (to < 0 || seen.has(to)) continue;
+        seen.add(to);
+        work.push(to);
+      }
+    }
+  }
+  return parts.map((part, i) => {
+    const kind = opcode(part);
+    let targets: number[] | undefined;
+    if (kind === ops.ret)
+      targets = [...(returns.get(i) ?? [])]
+        .sort((a, b) => parts[b]!.executions - parts[a]!.executions)
+        .slice(0, limits.targets);
+    else if (kind === ops.jumpIndirect || kind === ops.callIndirect) targets = observed(part);
+    if (targets === undefined) return part;
+    return { ...part, ways: targets.map((to) => ({ part: to, pc: parts[to]!.pc })) };
+  });
+}
+
+/** The hot address, and where control comes back to after it left: behind calls out of the region and system calls. */
+function entriesOf(parts: readonly Part[], index: Map<number, number>, hot: number): number[] {
+  const entries = new Set([index.get(hot)!]);
+  for (const part of parts) {
+    if (part.cut) continue;
+    const opcode = opcodeAt(part.block, part.end);
+    let back: number | undefined;
+    if (opcode === ops.exit) back = index.get(word(part.block, part.end, 1));
+    else if (opcode === ops.callIndirect || (opcode === ops.call && part.ways[0]!.part < 0))
+      back = index.get(word(part.block, part.end, 2));
+    if (back !== undefined) entries.add(back);
+  }
+  return [...entries];
+}
