@@ -147,8 +147,7 @@ export class MemoryNode extends Vnode {
   /** Open files, which keep an unlinked node's bytes. */
   private opens = 0;
   private disposed = false;
-  /** fcntl(2) F_ADD_SEALS bits. */
-  seals = 0;
+  private seals = 0;
 
   constructor(fileSystem: MemoryFileSystem, mode: number, uid: number, gid: number) {
     super();
@@ -354,6 +353,14 @@ export class MemoryNode extends Vnode {
     this.changed = this.fileSystem.now();
   }
 
+  override getSeals(): number {
+    return this.seals;
+  }
+  override addSeals(seals: number): void {
+    if ((this.seals & Seal.seal) !== 0) throw EPERM;
+    this.seals |= seals;
+  }
+
   override getXattr(name: string): Uint8Array {
     const value = this.xattrs?.get(name);
     if (!value) throw ENODATA;
@@ -448,7 +455,7 @@ export class MemoryNode extends Vnode {
 }
 
 /** F_SEAL_ bits (fcntl(2)). */
-export const Seal = { seal: 1, shrink: 2, grow: 4, write: 8, futureWrite: 16 } as const;
+const Seal = { seal: 1, shrink: 2, grow: 4, write: 8, futureWrite: 16 } as const;
 
 /** An open regular file of a memory file system. */
 export class MemoryFile extends OpenFile {

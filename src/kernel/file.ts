@@ -105,6 +105,10 @@ export abstract class OpenFile {
   get writable(): boolean {
     return (this.flags & Open.accessMask) !== Open.readOnly && (this.flags & Open.path) === 0;
   }
+  /** True if a blocking write goes on until all bytes are taken (pipes, stream sockets, terminals). */
+  get stream(): boolean {
+    return false;
+  }
   retain(): this {
     if (this.references <= 0) throw EBADF;
     this.references++;

@@ -134,6 +134,10 @@ export class PipeFile extends OpenFile {
       : pipe.readers > 0 || pipe.readerOpens !== this.peerOpens;
   }
 
+  override get stream(): boolean {
+    return true;
+  }
+
   override read(into: Uint8Array): number {
     const { pipe } = this;
     if (pipe.count === 0) {
@@ -145,8 +149,8 @@ export class PipeFile extends OpenFile {
 
   override write(from: Uint8Array): number {
     const { pipe } = this;
-    if (pipe.readers === 0) throw EPIPE;
     if (from.length === 0) return 0;
+    if (pipe.readers === 0) throw EPIPE;
     if (from.length <= atomic && pipe.space < from.length) throw EAGAIN;
     const count = pipe.write(from);
     if (count === 0) throw EAGAIN;

@@ -147,6 +147,13 @@ export abstract class Vnode {
   truncate(_length: number): void {
     throw EACCES;
   }
+  /** fcntl(2) F_GET_SEALS and F_ADD_SEALS, for files in memory. */
+  getSeals(): number {
+    throw EINVAL;
+  }
+  addSeals(_seals: number): void {
+    throw EINVAL;
+  }
   getXattr(_name: string): Uint8Array {
     throw ENODATA;
   }
