@@ -82,21 +82,20 @@ export class MemoryEntry implements ArchiveEntry {
   }
 }
 
-/** The same node at another path: a diverted file, or one reached through a link of the image. */
-export function entryAt(entry: ArchiveEntry, path: string): ArchiveEntry {
-  return path === entry.path
-    ? entry
-    : {
-        path,
-        type: entry.type,
-        mode: entry.mode,
-        uid: entry.uid,
-        gid: entry.gid,
-        mtime: entry.mtime,
-        size: entry.size,
-        ...(entry.linkTarget !== undefined && { linkTarget: entry.linkTarget }),
-        ...(entry.xattrs && { xattrs: entry.xattrs }),
-        content: () => entry.content(),
-        read: (into, position) => entry.read(into, position),
-      };
+/** The same node at another path or with another link target: a diverted file, or one reached through a link of the image. */
+export function entryAt(entry: ArchiveEntry, path: string, linkTarget = entry.linkTarget): ArchiveEntry {
+  if (path === entry.path && linkTarget === entry.linkTarget) return entry;
+  return {
+    path,
+    type: entry.type,
+    mode: entry.mode,
+    uid: entry.uid,
+    gid: entry.gid,
+    mtime: entry.mtime,
+    size: entry.size,
+    ...(linkTarget !== undefined && { linkTarget }),
+    ...(entry.xattrs && { xattrs: entry.xattrs }),
+    content: () => entry.content(),
+    read: (into, position) => entry.read(into, position),
+  };
 }

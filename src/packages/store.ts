@@ -30,12 +30,12 @@ export interface StoredPackage {
 }
 
 /** path, type's first letter, mode, uid, gid, mtime, size, offset, link target, extended attributes as Latin-1. */
-type Row = [string, string, number, number, number, number, number, number, string?, Record<string, string>?];
+type Row = [string, string, number, number, number, number, number, number, (string | null)?, [string, string][]?];
 
 interface Index {
   version: number;
   control: string;
-  controlFiles: Record<string, [mode: number, latin1: string]>;
+  controlFiles: [name: string, mode: number, latin1: string][];
   warnings: string[];
   tarSize: number;
   tarSha256: string;
@@ -78,8 +78,8 @@ class TarEntryView implements ArchiveEntry {
     this.size = size;
     this.#offset = offset;
     this.#tar = tar;
-    if (linkTarget !== undefined && linkTarget !== null) this.linkTarget = linkTarget;
-    if (xattrs) this.xattrs = new Map(Object.entries(xattrs).map(([name, value]) => [name, fromLatin1(value)]));
+    if (typeof linkTarget === "string") this.linkTarget = linkTarget;
+    if (xattrs) this.xattrs = new Map(xattrs.map(([name, value]) => [name, fromLatin1(value)]));
   }
 
   content(): Uint8Array {
@@ -206,9 +206,7 @@ export class PackageStore {
       name: control.need("Package", "package cache"),
       version: control.need("Version", "package cache"),
       architecture: control.need("Architecture", "package cache"),
-      controlFiles: new Map(
-        Object.entries(index.controlFiles).map(([name, [mode, text]]) => [name, { mode, bytes: fromLatin1(text) }]),
-      ),
+      controlFiles: new Map(index.controlFiles.map(([name, mode, text]) => [name, { mode, bytes: fromLatin1(text) }])),
       entries: index.rows.map((row) => new TarEntryView(row, tar)),
       warnings: index.warnings,
     };
@@ -239,13 +237,14 @@ function unpack(
     const target = entry.type === "hardlink" ? confinedPath(entry.linkTarget ?? "", what) : entry.linkTarget;
     const letter = entry.type === "fifo" ? "p" : entry.type[0]!;
     const row: Row = [path, letter, entry.mode, entry.uid, entry.gid, entry.mtime, entry.size, entry.offset];
-    if (target !== undefined || entry.xattrs) row[8] = target;
-    if (entry.xattrs) row[9] = Object.fromEntries([...entry.xattrs].map(([name, value]) => [name, latin1(value)]));
+    if (target !== undefined || entry.xattrs) row[8] = target ?? null;
+    if (entry.xattrs) row[9] = [...entry.xattrs].map(([name, value]) => [name, latin1(value)]);
     rows.push(row);
   }
-  const controlFiles: Index["controlFiles"] = {};
-  for (const [name, file] of deb.controlFiles)
-    if (name !== "control") controlFiles[name] = [file.mode, latin1(file.bytes)];
+  const controlFiles: Index["controlFiles"] = [];
+  for (const [name, file] of deb.controlFiles) {
+    if (name !== "control") controlFiles.push([name, file.mode, latin1(file.bytes)]);
+  }
   const index: Index = {
     version: indexVersion,
     control: deb.control.toString(),
