@@ -74,6 +74,7 @@ export const ELOOP = named("ELOOP");
 export const ENODATA = named("ENODATA");
 export const ETIME = named("ETIME");
 export const EOVERFLOW = named("EOVERFLOW");
+export const ELIBBAD = named("ELIBBAD");
 export const EILSEQ = named("EILSEQ");
 export const ENOTSOCK = named("ENOTSOCK");
 export const EDESTADDRREQ = named("EDESTADDRREQ");

@@ -33,6 +33,8 @@ export interface Wait<T = number> {
    * futex ...). "interrupt": always EINTR (poll, select, nanosleep, pause, sigsuspend: signal(7)).
    */
   readonly onSignal: "restart" | "interrupt";
+  /** Work done before a signal came: the call's result in place of EINTR or a restart (a write of which part is out). */
+  interrupted?(): T | undefined;
   /** Called once when the wait ends for whatever reason, before its result is delivered. */
   finished?(): void;
 }

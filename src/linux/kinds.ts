@@ -3,6 +3,7 @@
 import { EBADF, EFAULT, ENAMETOOLONG } from "../kernel/errno.ts";
 import type { OpenFile } from "../kernel/file.ts";
 import type { Task } from "../kernel/task.ts";
+import { decodeName } from "../kernel/vfs/names.ts";
 import { PageFault } from "../memory/guest.ts";
 import type { Kind } from "./table.ts";
 
@@ -20,11 +21,13 @@ export const size: Kind<number> = {
   decode: (_, low, high) => (low >>> 0) + (high >>> 0) * wide,
   show: (_, low, high) => String((low >>> 0) + (high >>> 0) * wide),
 };
-/** A C long or off_t; in 32-bit mode sign-extended from 32 bits by the gate. */
+/** A C long or off_t; in 32-bit mode 32 bits. */
 export const long: Kind<number> = {
   decode: (_, low, high) => (low >>> 0) + (high | 0) * wide,
   show: (_, low, high) => String((low >>> 0) + (high | 0) * wide),
 };
+/** `long` in 32-bit mode, where the gate puts it in the place of `long`. */
+export const long32: Kind<number> = int;
 /** A guest address; may be 0. Addresses beyond 4 GiB decode as they are and fault on use. */
 export const address: Kind<number> = {
   decode: (_, low, high) => (low >>> 0) + (high >>> 0) * wide,
@@ -43,17 +46,6 @@ function text(task: Task, at: number): string {
     throw error;
   }
   return decodeName(bytes);
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** Bytes of a file name to a string; bytes that are not UTF-8 become code units 0xdc80-0xdcff, and back by encodeName. */
-export function decodeName(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    return Array.from(bytes, (byte) => String.fromCharCode(byte < 0x80 ? byte : 0xdc00 + byte)).join("");
-  }
 }
 
 /** A path name: a NUL-terminated string in guest memory of less than 4096 bytes. */
@@ -76,4 +68,12 @@ export const file: Kind<OpenFile> = {
     return found;
   },
   show: (_, low) => String(low | 0),
+};
+
+const atCurrentDirectory = -100;
+
+/** A directory descriptor or AT_FDCWD, resolved by `baseOf` (at.ts) once the path is known. */
+export const directory: Kind<number> = {
+  decode: (_, low) => low | 0,
+  show: (_, low) => ((low | 0) === atCurrentDirectory ? "AT_FDCWD" : String(low | 0)),
 };

@@ -20,6 +20,9 @@ export interface Numbers {
 /** Result of a handler: the return value (undefined is 0), or a wait for it. */
 export type Result = number | void | Wait<number>;
 
+/** Returned by a handler that has set the registers itself, such as rt_sigreturn and execve. */
+export const noResult: number = Number.NaN;
+
 type Values<K extends readonly Kind<unknown>[]> = { [I in keyof K]: K[I] extends Kind<infer T> ? T : never };
 
 export interface SystemCall {

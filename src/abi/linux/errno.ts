@@ -44,6 +44,7 @@ ELOOP 40 Too many levels of symbolic links
 ENODATA 61 No data available
 ETIME 62 Timer expired
 EOVERFLOW 75 Value too large for defined data type
+ELIBBAD 80 Accessing a corrupted shared library
 EILSEQ 84 Invalid or incomplete multibyte or wide character
 ENOTSOCK 88 Socket operation on non-socket
 EDESTADDRREQ 89 Destination address required
