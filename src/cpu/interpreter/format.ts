@@ -58,6 +58,7 @@ export const lengths: number[] = opRows.map((row) => 1 + words(row));
 function words({ name, args, result, effect }: OpRow): number {
   if (name === "callout") return 4;
   if (name === "i8x16.shuffle") return 4;
+  if (name.startsWith("state.load")) return 2;
   if (effect === "terminator") return { branch: 5, exit: 2 }[name] ?? 2;
   return args.length + (result === "none" ? 0 : 1);
 }
