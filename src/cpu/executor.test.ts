@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { compileC, runProgram } from "../../test/cpu/program.ts";
 import { Translations } from "./executor.ts";
+import { regionCompiler } from "./translate/compiler.ts";
 
 const bare = ["-nostdlib", "-fno-stack-protector", "-fno-builtin"];
 
@@ -82,7 +83,10 @@ for (const bits of [64, 32])
       } catch (failed) {
         ({ status, stdout: output } = failed as { status: number; stdout: string });
       }
-      const result = runProgram(path, new Translations({ long: bits === 64 }));
-      expect({ status: result.status, output: result.output }).toEqual({ status, output });
+      const long = bits === 64;
+      for (const translations of [new Translations({ long }), new Translations({ long, compiler: regionCompiler() })]) {
+        const result = runProgram(path, translations);
+        expect({ status: result.status, output: result.output }).toEqual({ status, output });
+      }
     });
   }

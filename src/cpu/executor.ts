@@ -23,6 +23,9 @@ const knownThreshold = 2;
 /** Executions before a block that could not be compiled is tried again. */
 const retryThreshold = 1 << 24;
 
+/** How many executions a start of the interpreter counts for. */
+const startWeight = 4;
+
 interface Support {
   readonly interpreter: WebAssembly.Module;
   readonly support: WebAssembly.Module;
@@ -159,6 +162,10 @@ export class X86Machine {
       else {
         const address = this.find(pc);
         if (address === 0) return this.trapped(ExitKind.trap);
+        if (!redo && this.costly(address)) {
+          this.heat(pc);
+          if (this.slots.has(pc)) continue;
+        }
         kind = this.interpret(address, left);
       }
       redo = false;
@@ -176,6 +183,13 @@ export class X86Machine {
         return ExitKind.budget;
       }
     }
+  }
+
+  /** Counts a start from here, which costs as much as several jumps between blocks; true when that makes the block hot. */
+  private costly(address: number): boolean {
+    const { i32 } = this.memory;
+    const at = (address + Header.countdown) >>> 2;
+    return (i32[at] = i32[at]! - startWeight) < 0;
   }
 
   private trapped(kind: number): number {
@@ -276,7 +290,8 @@ export class X86Machine {
     if (behind === 0) {
       this.flush();
       behind = encode(entry.block, this.memory.i32, this.top, this.arena.end);
-      if (behind === 0) throw new RangeError(`interpreter: no room for a block of ${entry.block.code.length / 4} operations`);
+      if (behind === 0)
+        throw new RangeError(`interpreter: no room for a block of ${entry.block.code.length / 4} operations`);
     }
     const { i32 } = this.memory;
     const address = (entry.address = this.top);
@@ -415,6 +430,14 @@ export class X86Machine {
       entry.executions = this.count(entry);
       this.countdown(entry, entry.executions < hotThreshold ? hotThreshold - entry.executions : retryThreshold);
     }
+  }
+
+  /** Compiles the code at `pc` now, hot or not: for tests that compare compiled code with the interpreter. */
+  compileAt(cpu: CpuView, pc: number): boolean {
+    if (!this.started) this.start();
+    this.cpu = cpu;
+    if (this.translations.compiler !== undefined) this.compile(this.translations.compiler, pc);
+    return this.slots.has(pc);
   }
 
   private compile(compiler: RegionCompiler, pc: number): void {

@@ -45,7 +45,9 @@ export function loadProgram(path: string, translations: Translations, args: read
   const u32 = (at: number) => view.getUint32(at, true);
   const entry = long ? u64(24) : u32(24);
   const headers = long ? u64(32) : u32(28);
-  const [size, count] = long ? [view.getUint16(54, true), view.getUint16(56, true)] : [view.getUint16(42, true), view.getUint16(44, true)];
+  const [size, count] = long
+    ? [view.getUint16(54, true), view.getUint16(56, true)]
+    : [view.getUint16(42, true), view.getUint16(44, true)];
   let top = 0;
   let base = 0;
   const all = Access.read | Access.write;
@@ -78,7 +80,24 @@ export function loadProgram(path: string, translations: Translations, args: read
   };
   const pointers = [path, ...args].map(place);
   const random = (at -= 16);
-  const words = [pointers.length, ...pointers, 0, 0, 6, 4096, 3, base + headers, 4, size, 5, count, 9, entry, 25, random];
+  const words = [
+    pointers.length,
+    ...pointers,
+    0,
+    0,
+    6,
+    4096,
+    3,
+    base + headers,
+    4,
+    size,
+    5,
+    count,
+    9,
+    entry,
+    25,
+    random,
+  ];
   words.push(23, 0, 0, 0);
   let sp = (at - words.length * word) & ~15;
   const cpu = new CpuView(memory);
@@ -106,7 +125,26 @@ export function runProgram(path: string, translations: Translations, args: reado
   let mapAt = heap + 0x800_0000;
   const began = performance.now();
   const numbers: Record<number, string> = long
-    ? { 0: "read", 1: "write", 9: "mmap", 10: "ok", 11: "ok", 12: "brk", 13: "ok", 16: "ioctl", 20: "writev", 39: "getpid", 60: "exit", 231: "exit", 158: "arch_prctl", 218: "ok", 228: "clock", 273: "ok", 302: "ok", 318: "ok" }
+    ? {
+        0: "read",
+        1: "write",
+        9: "mmap",
+        10: "ok",
+        11: "ok",
+        12: "brk",
+        13: "ok",
+        16: "ioctl",
+        20: "writev",
+        39: "getpid",
+        60: "exit",
+        231: "exit",
+        158: "arch_prctl",
+        218: "ok",
+        228: "clock",
+        273: "ok",
+        302: "ok",
+        318: "ok",
+      }
     : { 4: "write", 1: "exit", 252: "exit", 45: "brk", 20: "getpid", 146: "writev" };
   for (;;) {
     const kind = machine.run(cpu, 1_000_000);

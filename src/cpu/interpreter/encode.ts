@@ -334,7 +334,8 @@ const registerAddress = (register: number): number =>
 export function encode(block: Block, memory: Int32Array, address: number, end: number, marks?: number[]): number {
   const { code, pool } = block;
   const total = code.length >>> 2;
-  if (total > operationLimit) throw new RangeError(`interpreter: a block of ${total} operations, at most ${operationLimit}`);
+  if (total > operationLimit)
+    throw new RangeError(`interpreter: a block of ${total} operations, at most ${operationLimit}`);
   const constantBytes = analyse(block, total);
   if (address + Header.size + constantBytes + total * 24 + 32 > end) return 0;
   let constant = (address + Header.size) >>> 2;

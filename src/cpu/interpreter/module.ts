@@ -172,16 +172,31 @@ class Generator {
     const entry = this.low;
     code.get(this.link).memory(op["i32.load"]).tee(this.block);
     code.memory(op["i32.load"], Header.pc).get(this.pc).op(op["i32.ne"]).if();
-    code.get(this.pc).get(this.pc).i32(12).op(op["i32.shr_u"]).op(op["i32.xor"]).i32(blockCount - 1);
+    code
+      .get(this.pc)
+      .get(this.pc)
+      .i32(12)
+      .op(op["i32.shr_u"])
+      .op(op["i32.xor"])
+      .i32(blockCount - 1);
     code.op(op["i32.and"]).i32(3).op(op["i32.shl"]).tee(entry);
     code.memory(op["i32.load"], map.blocks).get(this.pc).op(op["i32.ne"]).if();
     this.leaveAtPc(ExitKind.untranslated);
     code.end();
     code.get(this.link);
-    code.get(entry).memory(op["i32.load"], map.blocks + 4).tee(this.block);
+    code
+      .get(entry)
+      .memory(op["i32.load"], map.blocks + 4)
+      .tee(this.block);
     code.memory(op["i32.store"]);
     code.end();
-    code.get(this.block).get(this.block).memory(op["i32.load"], Header.countdown).i32(1).op(op["i32.sub"]).tee(this.low);
+    code
+      .get(this.block)
+      .get(this.block)
+      .memory(op["i32.load"], Header.countdown)
+      .i32(1)
+      .op(op["i32.sub"])
+      .tee(this.low);
     code.memory(op["i32.store"], Header.countdown);
     code.get(this.low).i32(0).op(op["i32.lt_s"]).if();
     this.leaveAtPc(exitHot);
@@ -236,7 +251,12 @@ class Generator {
 
   /** Ends a handler: on to the next operation. */
   private next(words: number): void {
-    this.code.get(this.ip).i32(words * 4).op(op["i32.add"]).set(this.ip).br(this.top);
+    this.code
+      .get(this.ip)
+      .i32(words * 4)
+      .op(op["i32.add"])
+      .set(this.ip)
+      .br(this.top);
   }
 
   private handler(handler: number): void {
@@ -361,7 +381,12 @@ class Generator {
 
   /** Leaves to the block at `pc`, whose link is word `i`. */
   private jump(linkWord: number): void {
-    this.code.get(this.ip).i32(linkWord * 4).op(op["i32.add"]).set(this.link).br(this.chase);
+    this.code
+      .get(this.ip)
+      .i32(linkWord * 4)
+      .op(op["i32.add"])
+      .set(this.link)
+      .br(this.chase);
   }
 
   private readonly jumpIndirect = (): void => {
@@ -375,8 +400,18 @@ class Generator {
     } else this.value("i32", 1).set(this.pc);
     code.i32(0).memory(op["i32.load"], map.targetCount).tee(this.low);
     code.get(this.block).memory(op["i32.store"], map.targets);
-    code.get(this.low).get(this.pc).memory(op["i32.store"], map.targets + 4);
-    this.store(map.targetCount, () => code.get(this.low).i32(8).op(op["i32.add"]).i32(targetMask & ~7).op(op["i32.and"]));
+    code
+      .get(this.low)
+      .get(this.pc)
+      .memory(op["i32.store"], map.targets + 4);
+    this.store(map.targetCount, () =>
+      code
+        .get(this.low)
+        .i32(8)
+        .op(op["i32.add"])
+        .i32(targetMask & ~7)
+        .op(op["i32.and"]),
+    );
     this.jump(2);
   };
 
@@ -423,7 +458,11 @@ class Generator {
         this.value("v128", 1);
         this.value("v128", 3).op(op["i8x16.swizzle"]);
         this.value("v128", 2);
-        this.value("v128", 3).i32(16).op(op["i8x16.splat"]).op(0xfd00 + 113).op(op["i8x16.swizzle"]);
+        this.value("v128", 3)
+          .i32(16)
+          .op(op["i8x16.splat"])
+          .op(0xfd00 + 113)
+          .op(op["i8x16.swizzle"]);
         this.code.op(op["v128.or"]);
       });
       this.next(length);
@@ -478,28 +517,38 @@ class Generator {
         this.next(length);
       },
     ],
-    ...testBits.map((handler, condition) => [
-      handler,
-      (length: number) => {
-        this.value("i32", 1).set(this.low);
-        this.result("i32", 2, () => emitConditionOfBits(this.code, this.low, condition));
-        this.next(length);
-      },
-    ] as const),
-    ...testState.map((handler, condition) => [
-      handler,
-      (length: number) => {
-        this.stateBits();
-        this.code.set(this.low);
-        this.result("i32", 1, () => emitConditionOfBits(this.code, this.low, condition));
-        this.next(length);
-      },
-    ] as const),
+    ...testBits.map(
+      (handler, condition) =>
+        [
+          handler,
+          (length: number) => {
+            this.value("i32", 1).set(this.low);
+            this.result("i32", 2, () => emitConditionOfBits(this.code, this.low, condition));
+            this.next(length);
+          },
+        ] as const,
+    ),
+    ...testState.map(
+      (handler, condition) =>
+        [
+          handler,
+          (length: number) => {
+            this.stateBits();
+            this.code.set(this.low);
+            this.result("i32", 1, () => emitConditionOfBits(this.code, this.low, condition));
+            this.next(length);
+          },
+        ] as const,
+    ),
     ...testedKinds.flatMap(([kind]) =>
-      Array.from({ length: 64 }, (_, i) => [
-        testKnown[(kind << 6) | i]!,
-        (length: number) => this.testKnown(kind, (i >> 4) as Size, i & 15, length),
-      ] as const),
+      Array.from(
+        { length: 64 },
+        (_, i) =>
+          [
+            testKnown[(kind << 6) | i]!,
+            (length: number) => this.testKnown(kind, (i >> 4) as Size, i & 15, length),
+          ] as const,
+      ),
     ),
   ]);
 
