@@ -32,6 +32,7 @@ import { type DiskAccount, Storage } from "../kernel/vfs/storage.ts";
 
 /** What a node costs beside its bytes: names, inodes and the maps that hold them. */
 const nodeCost = 512;
+const nameCost = 256;
 const largestFile = 2 ** 43;
 const day = 86_400_000_000_000n;
 
@@ -142,11 +143,14 @@ export class MemoryNode extends Vnode {
   /** Bytes of a regular file. */
   protected storage: Storage | undefined;
   protected children: Map<string, MemoryNode> | undefined;
-  private target = "";
-  private xattrs: Map<string, Uint8Array> | undefined;
+  protected target = "";
+  protected xattrs: Map<string, Uint8Array> | undefined;
   /** Open files, which keep an unlinked node's bytes. */
   private opens = 0;
   private disposed = false;
+  /** Paid for: the node itself (false for one that came from a layer below), and names beyond the first. */
+  private charged = false;
+  private extraNames = 0;
   private seals = 0;
 
   constructor(fileSystem: MemoryFileSystem, mode: number, uid: number, gid: number) {
@@ -174,6 +178,11 @@ export class MemoryNode extends Vnode {
     return this.children ? this.children.size * 20 : this.target.length;
   }
 
+  /** Bytes of room that the content takes. */
+  protected get held(): number {
+    return this.storage?.held ?? 0;
+  }
+
   attributes(): Attributes {
     return {
       device: this.fileSystem.device,
@@ -185,7 +194,7 @@ export class MemoryNode extends Vnode {
       rdev: this.rdev,
       size: this.size,
       blockSize: 4096,
-      blocks: Math.ceil((this.storage?.held ?? 0) / 4096) * 8,
+      blocks: Math.ceil(this.held / 4096) * 8,
       accessed: this.accessed,
       modified: this.modified,
       changed: this.changed,
@@ -199,7 +208,7 @@ export class MemoryNode extends Vnode {
 
   // Names.
 
-  private get names(): Map<string, MemoryNode> {
+  protected get names(): Map<string, MemoryNode> {
     if (!this.children) throw ENOTDIR;
     return this.children;
   }
@@ -208,7 +217,7 @@ export class MemoryNode extends Vnode {
     return this.names.get(name);
   }
 
-  override *list(): Generator<ListedName> {
+  override *list(_process: Process): Iterable<ListedName> {
     for (const [name, node] of this.names) yield { name, inode: node.inode, type: node.type };
   }
 
@@ -237,8 +246,9 @@ export class MemoryNode extends Vnode {
   private make(name: string, mode: number, uid: number, gid: number): MemoryNode {
     if (this.lookup(name)) throw EEXIST;
     if (this.links === 0) throw ENOENT;
-    this.fileSystem.account.takeDisk(nodeCost + name.length * 2);
+    this.fileSystem.account.takeDisk(nodeCost);
     const node = this.child(mode, uid, gid);
+    node.charged = true;
     this.put(name, node);
     return node;
   }
@@ -259,6 +269,7 @@ export class MemoryNode extends Vnode {
   override createUnnamed(mode: number, uid: number, gid: number): MemoryNode {
     this.fileSystem.account.takeDisk(nodeCost);
     const node = this.child(mode, uid, gid);
+    node.charged = true;
     node.links = 0;
     return node;
   }
@@ -267,7 +278,8 @@ export class MemoryNode extends Vnode {
     if (!(target instanceof MemoryNode) || target.type === Type.directory) throw EPERM;
     if (this.lookup(name)) throw EEXIST;
     if (target.links >= 65000) throw EMLINK;
-    this.fileSystem.account.takeDisk(name.length * 2 + 64);
+    this.fileSystem.account.takeDisk(nameCost);
+    target.extraNames++;
     target.links++;
     target.changed = this.fileSystem.now();
     this.put(name, target);
@@ -283,6 +295,10 @@ export class MemoryNode extends Vnode {
   /** One name fewer. */
   private unlinked(): void {
     this.links = this.type === Type.directory ? 0 : this.links - 1;
+    if (this.extraNames > 0) {
+      this.extraNames--;
+      this.fileSystem.account.giveDisk(nameCost);
+    }
     this.changed = this.fileSystem.now();
     this.disposeIfUnused();
   }
@@ -291,7 +307,7 @@ export class MemoryNode extends Vnode {
     if (this.links !== 0 || this.opens !== 0 || this.disposed) return;
     this.disposed = true;
     this.storage?.dispose();
-    this.fileSystem.account.giveDisk(nodeCost);
+    if (this.charged) this.fileSystem.account.giveDisk(nodeCost);
     this.fileSystem.nodeGone();
   }
 
@@ -337,9 +353,6 @@ export class MemoryNode extends Vnode {
   override readlink(): string {
     if (this.type !== Type.link) throw EINVAL;
     return this.target;
-  }
-  protected setTarget(target: string): void {
-    this.target = target;
   }
 
   // Attributes.
@@ -394,8 +407,9 @@ export class MemoryNode extends Vnode {
     return this.storage;
   }
 
-  readAt(into: Uint8Array, position: number): number {
-    return this.storage!.read(into, position);
+  override readAt(into: Uint8Array, position: number): number {
+    if (!this.storage) throw EINVAL;
+    return this.storage.read(into, position);
   }
 
   /** Updates the access time as relatime does (mount(8)). */

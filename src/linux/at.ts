@@ -11,7 +11,13 @@ import { type FollowLast, walk } from "../kernel/vfs/walk.ts";
 export const atCwd = -100;
 
 /** AT_ flags (openat(2), linkat(2), statx(2)). */
-export const At = { noFollow: 0x100, removeDirectory: 0x200, effectiveAccess: 0x200, follow: 0x400, emptyPath: 0x1000 } as const;
+export const At = {
+  noFollow: 0x100,
+  removeDirectory: 0x200,
+  effectiveAccess: 0x200,
+  follow: 0x400,
+  emptyPath: 0x1000,
+} as const;
 
 /** The open file of a descriptor. Throws EBADF. */
 export function fileOf(task: Task, fd: number): OpenFile {

@@ -140,13 +140,16 @@ export interface StatfsPlace {
   readonly readOnly: boolean;
 }
 
-const flagsOf = ({ readOnly }: StatfsPlace) => fileSystemValid | relativeAccessTimes | (readOnly ? fileSystemReadOnly : 0);
+const flagsOf = ({ readOnly }: StatfsPlace) =>
+  fileSystemValid | relativeAccessTimes | (readOnly ? fileSystemReadOnly : 0);
 
 /** struct statfs of x86-64. */
 export function writeStatfs(task: Task, at: number, status: FileSystemStatus, place: StatfsPlace): void {
   const view = room(task, at, 120);
   const { type, blockSize, blocks, blocksFree, files, filesFree } = status;
-  [type, blockSize, blocks, blocksFree, blocksFree, files, filesFree].forEach((value, i) => setU64(view, at + i * 8, value));
+  [type, blockSize, blocks, blocksFree, blocksFree, files, filesFree].forEach((value, i) =>
+    setU64(view, at + i * 8, value),
+  );
   view.setUint32(at + 56, place.device, true);
   setU64(view, at + 64, status.nameMax);
   setU64(view, at + 72, blockSize);

@@ -147,6 +147,10 @@ export abstract class Vnode {
   truncate(_length: number): void {
     throw EACCES;
   }
+  /** Reads a regular file's bytes without opening it; 0 at the end. What layers above a file system use. */
+  readAt(_into: Uint8Array, _position: number): number {
+    throw EINVAL;
+  }
   /** fcntl(2) F_GET_SEALS and F_ADD_SEALS, for files in memory. */
   getSeals(): number {
     throw EINVAL;

@@ -1,14 +1,18 @@
 // Changing what files are: chmod(2), chown(2), utimensat(2), truncate(2), fallocate(2), extended attributes, sync(2).
 
-import {
-  E2BIG, EBADF, EINVAL, ENODEV, EOPNOTSUPP, ERANGE, ESPIPE,
-} from "../../kernel/errno.ts";
+import { E2BIG, EBADF, EINVAL, ENODEV, EOPNOTSUPP, ERANGE, ESPIPE } from "../../kernel/errno.ts";
 import { Open, type OpenFile } from "../../kernel/file.ts";
 import type { Task } from "../../kernel/task.ts";
 import { decodeName, encodeName } from "../../kernel/vfs/names.ts";
 import { Event, tellAt } from "../../kernel/vfs/notify.ts";
 import {
-  changeMode, changeOwner, changeTimes, needXattr, type Target, targetOf, truncatePath,
+  changeMode,
+  changeOwner,
+  changeTimes,
+  needXattr,
+  type Target,
+  targetOf,
+  truncatePath,
 } from "../../kernel/vfs/operations.ts";
 import { type Allocation, type Path, Type } from "../../kernel/vfs/vnode.ts";
 import { walk } from "../../kernel/vfs/walk.ts";
@@ -38,12 +42,16 @@ export const fchmod = syscall({ x86_64: 91, i386: 94 }, [int, mode], (task, fd, 
 export const fchmodat = syscall({ x86_64: 268, i386: 306 }, [directory, path, mode], (task, fd, text, bits) => {
   changeMode(task.process, attributesTarget(task, fd, text, 0), bits);
 });
-export const fchmodat2 = syscall({ x86_64: 452, i386: 452 }, [directory, path, mode, uint], (task, fd, text, bits, flags) => {
-  if ((flags & ~(At.noFollow | At.emptyPath)) !== 0) throw EINVAL;
-  const target = attributesTarget(task, fd, text, flags);
-  if ((target.attributes().mode & Type.mask) === Type.link) throw EOPNOTSUPP;
-  changeMode(task.process, target, bits);
-});
+export const fchmodat2 = syscall(
+  { x86_64: 452, i386: 452 },
+  [directory, path, mode, uint],
+  (task, fd, text, bits, flags) => {
+    if ((flags & ~(At.noFollow | At.emptyPath)) !== 0) throw EINVAL;
+    const target = attributesTarget(task, fd, text, flags);
+    if ((target.attributes().mode & Type.mask) === Type.link) throw EOPNOTSUPP;
+    changeMode(task.process, target, bits);
+  },
+);
 
 export const chown = syscall({ x86_64: 92, i386: 212 }, [path, int, int], (task, text, uid, gid) => {
   changeOwner(task.process, targetOf(named(task, text)), uid, gid);
@@ -286,11 +294,15 @@ function placeOf(task: Task, fd: number): Path {
   return place;
 }
 
-export const setxattr = syscall({ x86_64: 188, i386: 226 }, [path, address, address, size, uint], (task, text, ...rest) =>
-  setXattr(task, named(task, text), ...rest),
+export const setxattr = syscall(
+  { x86_64: 188, i386: 226 },
+  [path, address, address, size, uint],
+  (task, text, ...rest) => setXattr(task, named(task, text), ...rest),
 );
-export const lsetxattr = syscall({ x86_64: 189, i386: 227 }, [path, address, address, size, uint], (task, text, ...rest) =>
-  setXattr(task, named(task, text, false), ...rest),
+export const lsetxattr = syscall(
+  { x86_64: 189, i386: 227 },
+  [path, address, address, size, uint],
+  (task, text, ...rest) => setXattr(task, named(task, text, false), ...rest),
 );
 export const fsetxattr = syscall({ x86_64: 190, i386: 228 }, [int, address, address, size, uint], (task, fd, ...rest) =>
   setXattr(task, placeOf(task, fd), ...rest),

@@ -8,7 +8,14 @@ import { fileOf } from "../at.ts";
 import { address, directory, int, path, size, uint } from "../kinds.ts";
 import { syscall } from "../table.ts";
 import {
-  advise, allocate, narrowFutimesat, narrowUtime, narrowUtimensat, narrowUtimes, truncateNamed, truncateOpen,
+  advise,
+  allocate,
+  narrowFutimesat,
+  narrowUtime,
+  narrowUtimensat,
+  narrowUtimes,
+  truncateNamed,
+  truncateOpen,
 } from "./attributes.ts";
 import { pair } from "./io32.ts";
 
@@ -43,8 +50,10 @@ export const fallocate = syscall(
   (task, fd, how, low, high, lengthLow, lengthHigh) =>
     allocate(task, fd, how, pair(low, high), pair(lengthLow, lengthHigh)),
 );
-export const fadvise64 = syscall({ i386: 250 }, [int, uint, uint, size, int], (task, fd, _low, _high, _length, advice) =>
-  advise(task, fd, advice),
+export const fadvise64 = syscall(
+  { i386: 250 },
+  [int, uint, uint, size, int],
+  (task, fd, _low, _high, _length, advice) => advise(task, fd, advice),
 );
 export const fadvise64_64 = syscall(
   { i386: 272 },

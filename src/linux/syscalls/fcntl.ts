@@ -13,10 +13,35 @@ import { type Result, syscall } from "../table.ts";
 import { install } from "./open.ts";
 
 const Command = {
-  duplicate: 0, getFd: 1, setFd: 2, getFlags: 3, setFlags: 4, getLock: 5, setLock: 6, setLockWait: 7, setOwner: 8,
-  getOwner: 9, setSignal: 10, getSignal: 11, getLock64: 12, setLock64: 13, setLockWait64: 14, setOwnerEx: 15,
-  getOwnerEx: 16, getOpenLock: 36, setOpenLock: 37, setOpenLockWait: 38, setLease: 1024, getLease: 1025, notify: 1026,
-  duplicateCloseOnExec: 1030, setPipeSize: 1031, getPipeSize: 1032, addSeals: 1033, getSeals: 1034, getHint: 1035,
+  duplicate: 0,
+  getFd: 1,
+  setFd: 2,
+  getFlags: 3,
+  setFlags: 4,
+  getLock: 5,
+  setLock: 6,
+  setLockWait: 7,
+  setOwner: 8,
+  getOwner: 9,
+  setSignal: 10,
+  getSignal: 11,
+  getLock64: 12,
+  setLock64: 13,
+  setLockWait64: 14,
+  setOwnerEx: 15,
+  getOwnerEx: 16,
+  getOpenLock: 36,
+  setOpenLock: 37,
+  setOpenLockWait: 38,
+  setLease: 1024,
+  getLease: 1025,
+  notify: 1026,
+  duplicateCloseOnExec: 1030,
+  setPipeSize: 1031,
+  getPipeSize: 1032,
+  addSeals: 1033,
+  getSeals: 1034,
+  getHint: 1035,
   setHint: 1036,
 } as const;
 
@@ -40,7 +65,13 @@ function fcntlWith(task: Task, fd: number, command: number, argument: number, la
   const file = fileOf(task, fd);
   const { process } = task;
   const { files } = process;
-  const allowedOnPath = [Command.duplicate, Command.duplicateCloseOnExec, Command.getFd, Command.setFd, Command.getFlags];
+  const allowedOnPath = [
+    Command.duplicate,
+    Command.duplicateCloseOnExec,
+    Command.getFd,
+    Command.setFd,
+    Command.getFlags,
+  ];
   if ((file.flags & Open.path) !== 0 && !(allowedOnPath as number[]).includes(command)) throw EBADF;
   switch (command) {
     case Command.duplicate:
@@ -67,7 +98,8 @@ function fcntlWith(task: Task, fd: number, command: number, argument: number, la
     case Command.setOpenLock:
     case Command.setOpenLockWait: {
       const ofFile = command === Command.setOpenLock || command === Command.setOpenLockWait;
-      const waits = command === Command.setLockWait || command === Command.setLockWait64 || command === Command.setOpenLockWait;
+      const waits =
+        command === Command.setLockWait || command === Command.setLockWait64 || command === Command.setOpenLockWait;
       return setLock(task, file, argument, layout, ofFile, waits);
     }
     case Command.setOwner:
@@ -223,8 +255,15 @@ export const flock = syscall({ x86_64: 73, i386: 143 }, [int, uint], (task, fd, 
 });
 
 const Request = {
-  blockSize: 2, clone: 0x40049409, cloneRange: 0x4020940d, setNonBlock: 0x5421, available: 0x541b, clearCloseOnExec: 0x5450,
-  closeOnExec: 0x5451, async: 0x5452, fileSize: 0x5460,
+  blockSize: 2,
+  clone: 0x40049409,
+  cloneRange: 0x4020940d,
+  setNonBlock: 0x5421,
+  available: 0x541b,
+  clearCloseOnExec: 0x5450,
+  closeOnExec: 0x5451,
+  async: 0x5452,
+  fileSize: 0x5460,
 } as const;
 
 export const ioctl = syscall({ x86_64: 16, i386: 54 }, [int, uint, address], (task, fd, request, argument) => {

@@ -40,7 +40,10 @@ export function writeFrom(task: Task, file: OpenFile, at: number, count: number,
   const length = Math.min(count, mostBytes);
   if (file.path !== undefined && anyListener()) tellAt(file.path, Event.modify);
   return blockingWrite(task, file, length, (done) =>
-    file.write(guest.bytes(at + done, length - done, Access.read), position === undefined ? undefined : position + done),
+    file.write(
+      guest.bytes(at + done, length - done, Access.read),
+      position === undefined ? undefined : position + done,
+    ),
   );
 }
 
@@ -114,8 +117,10 @@ function joined(task: Task, pieces: readonly Piece[], skip: number): Uint8Array 
 }
 
 const vectored = (width: Width) => ({
-  readv: (task: Task, from: OpenFile, at: number, count: number) => readPieces(task, from, readVectors(task, at, count, width)),
-  writev: (task: Task, to: OpenFile, at: number, count: number) => writePieces(task, to, readVectors(task, at, count, width)),
+  readv: (task: Task, from: OpenFile, at: number, count: number) =>
+    readPieces(task, from, readVectors(task, at, count, width)),
+  writev: (task: Task, to: OpenFile, at: number, count: number) =>
+    writePieces(task, to, readVectors(task, at, count, width)),
   preadv: (task: Task, from: OpenFile, at: number, count: number, position: number) => {
     needPosition(from, position);
     return readPieces(task, from, readVectors(task, at, count, width), position);

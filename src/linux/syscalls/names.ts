@@ -5,7 +5,13 @@ import { Open, type OpenFile } from "../../kernel/file.ts";
 import type { Task } from "../../kernel/task.ts";
 import { encodeName } from "../../kernel/vfs/names.ts";
 import {
-  linkPath, makeDirectory, makeLink, makeNode, removeDirectory, rename as renamePath, unlink as unlinkPath,
+  linkPath,
+  makeDirectory,
+  makeLink,
+  makeNode,
+  removeDirectory,
+  rename as renamePath,
+  unlink as unlinkPath,
 } from "../../kernel/vfs/operations.ts";
 import { isRemoved, type Path, pathName } from "../../kernel/vfs/path.ts";
 import { needSearch } from "../../kernel/vfs/permission.ts";
@@ -24,9 +30,13 @@ export const mkdirat = syscall({ x86_64: 258, i386: 296 }, [directory, path, mod
 export const mknod = syscall({ x86_64: 133, i386: 14 }, [path, mode, uint], (task, text, bits, device) => {
   makeNode(task.process, task.process.fs.cwd, text, bits, device);
 });
-export const mknodat = syscall({ x86_64: 259, i386: 297 }, [directory, path, mode, uint], (task, fd, text, bits, device) => {
-  makeNode(task.process, baseOf(task, fd, text), text, bits, device);
-});
+export const mknodat = syscall(
+  { x86_64: 259, i386: 297 },
+  [directory, path, mode, uint],
+  (task, fd, text, bits, device) => {
+    makeNode(task.process, baseOf(task, fd, text), text, bits, device);
+  },
+);
 
 export const rmdir = syscall({ x86_64: 84, i386: 40 }, [path], (task, text) => {
   removeDirectory(task.process, task.process.fs.cwd, text);

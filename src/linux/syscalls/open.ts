@@ -46,7 +46,8 @@ function openFile(task: Task, fd: number, text: string, flags: number, bits: num
   // Bits that open(2) does not know are ignored; access mode 3 asks for both permissions.
   const file = openAt(process, baseOf(task, fd, text), text, flags & 0o37777777, bits, resolve);
   const closeOnExec = (flags & Open.closeOnExec) !== 0;
-  if (!(file instanceof PipeFile) || file.connected || (flags & Open.nonBlock) !== 0) return install(task, file, closeOnExec);
+  if (!(file instanceof PipeFile) || file.connected || (flags & Open.nonBlock) !== 0)
+    return install(task, file, closeOnExec);
   let taken = false;
   return {
     attempt: () => {
@@ -65,32 +66,39 @@ function openFile(task: Task, fd: number, text: string, flags: number, bits: num
 export const open = syscall({ x86_64: 2, i386: 5 }, [path, uint, mode], (task, text, flags, bits) =>
   openFile(task, atCwd, text, flags | Open.largeFile, bits),
 );
-export const openat = syscall({ x86_64: 257, i386: 295 }, [directory, path, uint, mode], (task, fd, text, flags, bits) =>
-  openFile(task, fd, text, flags | Open.largeFile, bits),
+export const openat = syscall(
+  { x86_64: 257, i386: 295 },
+  [directory, path, uint, mode],
+  (task, fd, text, flags, bits) => openFile(task, fd, text, flags | Open.largeFile, bits),
 );
 export const creat = syscall({ x86_64: 85, i386: 8 }, [path, mode], (task, text, bits) =>
   openFile(task, atCwd, text, Open.create | Open.writeOnly | Open.truncate | Open.largeFile, bits),
 );
 
 const openHowSize = 24;
-const knownResolve = Resolve.noMounts | Resolve.noMagicLinks | Resolve.noLinks | Resolve.beneath | Resolve.inRoot | Resolve.cached;
+const knownResolve =
+  Resolve.noMounts | Resolve.noMagicLinks | Resolve.noLinks | Resolve.beneath | Resolve.inRoot | Resolve.cached;
 
-export const openat2 = syscall({ x86_64: 437, i386: 437 }, [directory, path, address, size], (task, fd, text, at, length) => {
-  const { guest } = task.process.memory;
-  if (length < openHowSize) throw EINVAL;
-  if (length > 4096) throw E2BIG;
-  for (let i = openHowSize; i < length; i++) if (guest.readU8(at + i) !== 0) throw E2BIG;
-  const flags = guest.readU64(at);
-  const bits = guest.readU64(at + 8);
-  const resolve = guest.readU64(at + 16);
-  if (flags > 0o37777777 || bits > 0o7777 || (resolve & ~knownResolve) !== 0) throw EINVAL;
-  if (bits !== 0 && (flags & (Open.create | (Open.tmpFile & ~Open.directory))) === 0) throw EINVAL;
-  if ((resolve & Resolve.cached) !== 0) throw EAGAIN;
-  if ((resolve & Resolve.inRoot) === 0) return openFile(task, fd, text, flags | Open.largeFile, bits, resolve);
-  const base = baseOf(task, fd, "");
-  const file = openAt(task.process, base, text, flags | Open.largeFile, bits, resolve);
-  return install(task, file, (flags & Open.closeOnExec) !== 0);
-});
+export const openat2 = syscall(
+  { x86_64: 437, i386: 437 },
+  [directory, path, address, size],
+  (task, fd, text, at, length) => {
+    const { guest } = task.process.memory;
+    if (length < openHowSize) throw EINVAL;
+    if (length > 4096) throw E2BIG;
+    for (let i = openHowSize; i < length; i++) if (guest.readU8(at + i) !== 0) throw E2BIG;
+    const flags = guest.readU64(at);
+    const bits = guest.readU64(at + 8);
+    const resolve = guest.readU64(at + 16);
+    if (flags > 0o37777777 || bits > 0o7777 || (resolve & ~knownResolve) !== 0) throw EINVAL;
+    if (bits !== 0 && (flags & (Open.create | (Open.tmpFile & ~Open.directory))) === 0) throw EINVAL;
+    if ((resolve & Resolve.cached) !== 0) throw EAGAIN;
+    if ((resolve & Resolve.inRoot) === 0) return openFile(task, fd, text, flags | Open.largeFile, bits, resolve);
+    const base = baseOf(task, fd, "");
+    const file = openAt(task.process, base, text, flags | Open.largeFile, bits, resolve);
+    return install(task, file, (flags & Open.closeOnExec) !== 0);
+  },
+);
 
 /** Closes a descriptor, telling those who watch its file. */
 function closeOne(task: Task, fd: number): void {
@@ -122,7 +130,9 @@ export const close_range = syscall({ x86_64: 436, i386: 436 }, [uint, uint, uint
   }
 });
 
-export const dup = syscall({ x86_64: 32, i386: 41 }, [int], (task, fd) => install(task, fileOf(task, fd).retain(), false));
+export const dup = syscall({ x86_64: 32, i386: 41 }, [int], (task, fd) =>
+  install(task, fileOf(task, fd).retain(), false),
+);
 
 function duplicateTo(task: Task, from: number, to: number, closeOnExec: boolean): number {
   const { process } = task;

@@ -9,7 +9,14 @@ import { walk } from "../../kernel/vfs/walk.ts";
 import { At, atCwd, attributesTarget, fileOf, placeOf } from "../at.ts";
 import { address, directory, int, mode, path, size, uint } from "../kinds.ts";
 import {
-  type StatfsPlace, writeStat, writeStat32, writeStat64, writeStatfs, writeStatfs32, writeStatfs64, writeStatx,
+  type StatfsPlace,
+  writeStat,
+  writeStat32,
+  writeStat64,
+  writeStatfs,
+  writeStatfs32,
+  writeStatfs64,
+  writeStatx,
 } from "../stat.ts";
 import { syscall } from "../table.ts";
 
@@ -44,11 +51,15 @@ export const narrowStat = {
   fstat: byDescriptor(writeStat32),
 };
 
-export const statx = syscall({ x86_64: 332, i386: 383 }, [directory, path, uint, uint, address], (task, fd, text, flags, mask, at) => {
-  if ((flags & ~(statFlags | 0x6000)) !== 0 || (flags & 0x6000) === 0x6000 || mask >>> 31 !== 0) throw EINVAL;
-  const target = attributesTarget(task, fd, text, flags);
-  writeStatx(task, at, target.attributes(), target.path?.mount.id ?? 0, target.path?.isMountRoot ?? false);
-});
+export const statx = syscall(
+  { x86_64: 332, i386: 383 },
+  [directory, path, uint, uint, address],
+  (task, fd, text, flags, mask, at) => {
+    if ((flags & ~(statFlags | 0x6000)) !== 0 || (flags & 0x6000) === 0x6000 || mask >>> 31 !== 0) throw EINVAL;
+    const target = attributesTarget(task, fd, text, flags);
+    writeStatx(task, at, target.attributes(), target.path?.mount.id ?? 0, target.path?.isMountRoot ?? false);
+  },
+);
 
 const accessModes = Want.read | Want.write | Want.execute;
 
@@ -83,7 +94,15 @@ const placeOfMount = ({ mount }: Path): StatfsPlace => ({
   device: mount.fileSystem.device,
   readOnly: mount.readOnly || mount.fileSystem.readOnly,
 });
-const anonymousStatus = { type: 0x50495045, blockSize: 4096, blocks: 0, blocksFree: 0, files: 0, filesFree: 0, nameMax: 255 };
+const anonymousStatus = {
+  type: 0x50495045,
+  blockSize: 4096,
+  blocks: 0,
+  blocksFree: 0,
+  files: 0,
+  filesFree: 0,
+  nameMax: 255,
+};
 
 type StatfsWriter = typeof writeStatfs;
 
@@ -97,7 +116,9 @@ function statfsByDescriptor(task: Task, fd: number, at: number, write: StatfsWri
   else write(task, at, anonymousStatus, { device: 0, readOnly: false });
 }
 
-export const statfs = syscall({ x86_64: 137 }, [path, address], (task, text, at) => statfsByName(task, text, at, writeStatfs));
+export const statfs = syscall({ x86_64: 137 }, [path, address], (task, text, at) =>
+  statfsByName(task, text, at, writeStatfs),
+);
 export const fstatfs = syscall({ x86_64: 138 }, [int, address], (task, fd, at) =>
   statfsByDescriptor(task, fd, at, writeStatfs),
 );
