@@ -97,6 +97,7 @@ class Run {
     return this.direction > 0 ? address : address - (steps - 1) * this.bytes;
   }
 
+  /** Writes the registers and the result. `useSource` and `useDestination` say which of RSI and RDI to write. */
   finish(useSource: boolean, useDestination: boolean, more: boolean): void {
     if (useSource) this.write(Register.rsi, this.source);
     if (useDestination) this.write(Register.rdi, this.destination);
@@ -121,8 +122,11 @@ function inPieces(run: Run, useSource: boolean, useDestination: boolean, piece: 
     try {
       piece(steps);
     } catch (fault) {
-      if (started && fault instanceof PageFault) break;
-      throw fault;
+      if (!(fault instanceof PageFault)) throw fault;
+      if (started) break;
+      if (steps === 1) throw fault;
+      // One element tells which address the processor would have met first.
+      piece((steps = 1));
     }
     run.step(steps, useSource, useDestination);
     budget -= steps;
@@ -169,15 +173,13 @@ function store(cpu: CpuView): void {
 function load(cpu: CpuView): void {
   const run = new Run(cpu);
   const last = new Uint8Array(8);
-  let done = false;
+  if (run.count === 0) return run.finish(false, false, false);
   inPieces(run, true, false, (steps) => {
     const from = run.lowest(run.from, steps);
     cpu.memory.check(from, steps * run.bytes, Access.read);
     const at = run.direction > 0 ? from + (steps - 1) * run.bytes : from;
     last.set(cpu.memory.u8.subarray(at, at + run.bytes));
-    done = true;
   });
-  if (!done) return;
   const size = run.bytes === 4 ? 8 : run.bytes;
   cpu.bytes.set(last.subarray(0, size), Register.rax * 8);
 }
@@ -195,12 +197,12 @@ function compareWith(useSource: boolean): (cpu: CpuView) => void {
     let started = false;
     for (let budget: number = limits.elements; more && budget > 0; budget--) {
       try {
+        memory.check(run.destination, bytes, Access.read);
+        b.set(memory.u8.subarray(run.destination, run.destination + bytes));
         if (useSource) {
           memory.check(run.from, bytes, Access.read);
           a.set(memory.u8.subarray(run.from, run.from + bytes));
         }
-        memory.check(run.destination, bytes, Access.read);
-        b.set(memory.u8.subarray(run.destination, run.destination + bytes));
       } catch (fault) {
         if (started && fault instanceof PageFault) break;
         throw fault;
@@ -216,7 +218,8 @@ function compareWith(useSource: boolean): (cpu: CpuView) => void {
       cpu.bytes.set(a, offsets.flagA);
       cpu.bytes.set(b, offsets.flagB);
     }
-    run.finish(useSource, true, more);
+    // With a count of zero only RCX is written, which clears the upper half of a 32-bit one; MOVS and STOS write all.
+    run.finish(useSource && started, started, more);
   };
 }
 

@@ -23,6 +23,8 @@ export interface RowOptions {
   readonly lock?: boolean;
   /** Arithmetic flags whose value after the instruction the manual leaves undefined: tests ignore them. */
   readonly undefined?: number;
+  /** Bits of the x87 status word that the manual leaves undefined after the instruction. */
+  readonly undefinedStatus?: number;
   /** Why the native test must leave the row out (control transfer, privileged, machine dependent). */
   readonly untested?: string;
 }

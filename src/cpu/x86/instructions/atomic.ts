@@ -24,14 +24,14 @@ const compareExchange: LiftRow = (ir, to, from) => {
   const replacement = ir.read(from);
   const equal = ir.binary("eq", size, expected, found);
   if (to.kind === "memory") ir.write(to, ir.select(size, equal, replacement, found));
-  // A 32-bit accumulator keeps its upper half when it is not written.
+  // A 32-bit register keeps its upper half when it is not written: one of accumulator and destination.
   if (size === 2 && ir.long)
     ir.set(3, Register.rax, ir.select(3, equal, ir.get(3, Register.rax), ir.resize(2, 3, found)));
   else ir.set(size, Register.rax, ir.select(size, equal, expected, found));
   if (to.kind === "register") {
-    // When they differ the destination is not written either; here the accumulator may be it.
-    const same = to.number === Register.rax && !to.high;
-    ir.write(to, same ? ir.select(size, equal, replacement, found) : ir.select(size, equal, replacement, found));
+    if (size === 2 && ir.long)
+      ir.set(3, to.number, ir.select(3, equal, ir.resize(2, 3, replacement), ir.get(3, to.number)));
+    else ir.write(to, ir.select(size, equal, replacement, found));
   }
   ir.setFlags(FlagKind.sub, size, expected, found);
 };

@@ -64,6 +64,9 @@ export function reverseBytes(ir: Lift, size: Size, value: Value): Value {
   return ir.binary("rotl", 3, pairs, k(32, 0));
 }
 
+/** BSWAP of 16 bits is undefined; processors give zero. */
+const swapBytes: LiftRow = (ir, to) => ir.write(to, to.size === 1 ? ir.i32(0) : reverseBytes(ir, to.size, ir.read(to)));
+
 /** Address of the next slot of a push, and the stack pointer after it: the same value. */
 const below = (ir: Lift, bytes: number): Value => ir.offset(ir.getWord(Register.rsp), -bytes);
 
@@ -114,10 +117,9 @@ const enter: LiftRow = (ir, frame, nesting) => {
   const old = ir.getWord(Register.rbp);
   const pointer = ir.offset(top, -bytes);
   ir.probeWrite(ir.offset(top, -(level + 1) * bytes - (frame.low & 0xffff)), 1);
-  const outer: Value[] = [];
-  for (let i = 1; i < level; i++) outer.push(ir.load(size, ir.offset(old, -i * bytes)));
   ir.store(size, pointer, ir.get(size, Register.rbp));
-  for (const [i, value] of outer.entries()) ir.store(size, ir.offset(top, -(i + 2) * bytes), value);
+  for (let i = 1; i < level; i++)
+    ir.store(size, ir.offset(top, -(i + 1) * bytes), ir.load(size, ir.offset(old, -i * bytes)));
   if (level > 0) ir.store(size, ir.offset(top, -(level + 1) * bytes), size === 3 ? pointer : ir.fromWord(pointer));
   ir.set(size, Register.rbp, size === 3 ? pointer : ir.fromWord(pointer));
   ir.setWord(Register.rsp, ir.offset(top, -(level + 1) * bytes - (frame.low & 0xffff)));
@@ -181,7 +183,7 @@ export const dataRows: readonly Row[] = [
     ["rm8"],
     (condition) => (ir, to) => ir.write(to, ir.test(condition)),
   ),
-  ins("0F C8+r", "bswap", ["r"], (ir, to) => ir.write(to, reverseBytes(ir, to.size, ir.read(to)))),
+  ins("0F C8+r", "bswap", ["r"], swapBytes),
   ins("0F 38 F0 /r", "movbe", ["r", "m"], (ir, to, from) => ir.write(to, reverseBytes(ir, to.size, ir.read(from)))),
   ins("0F 38 F1 /r", "movbe", ["m", "r"], (ir, to, from) => ir.write(to, reverseBytes(ir, to.size, ir.read(from)))),
   ins("98", "cbw", [], widen),

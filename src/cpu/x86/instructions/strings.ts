@@ -60,8 +60,8 @@ const load = stringRow("repeatLoad", (ir, size) => {
   advance(ir, size, [rsi]);
 });
 const compare = stringRow("repeatCompare", (ir, size) => {
-  const a = ir.load(size, source(ir));
   const b = ir.load(size, destination(ir));
+  const a = ir.load(size, source(ir));
   advance(ir, size, [rsi, rdi]);
   ir.setFlags(FlagKind.sub, size, a, b);
 });

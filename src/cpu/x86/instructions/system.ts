@@ -172,9 +172,9 @@ const hints: readonly Row[] = [
   ...["18", "19", "1A", "1B", "1C", "1D", "1E", "1F"].map((opcode) => ins(`0F ${opcode} /r`, "nop", ["rm"], nothing)),
   ins("0F 0D /r", "prefetchw", ["m"], nothing),
   ins("NP 0F AE /7", "clflush", ["m8"], (ir, at) => void ir.read(at)),
-  ins("0F AE E8", "lfence", [], nothing),
-  ins("0F AE F0", "mfence", [], nothing),
-  ins("0F AE F8", "sfence", [], nothing),
+  ins("NP 0F AE E8", "lfence", [], nothing),
+  ins("NP 0F AE F0", "mfence", [], nothing),
+  ins("NP 0F AE F8", "sfence", [], nothing),
 ];
 
 export const systemRows: readonly Row[] = [
