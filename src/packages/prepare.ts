@@ -6,12 +6,20 @@ import { encodeUtf8, utf8 } from "../base/text.ts";
 import { isDeb } from "../formats/deb.ts";
 import { parseRelations } from "../formats/debrelation.ts";
 import type { PackageHost } from "../host/packages.ts";
+import { hostApt, mirrorSources, type Mirror } from "./apt.ts";
 import { essentialPackages, impliedPackages } from "./essential.ts";
 import { isHostError, readFile, writeAtomically } from "./hostfiles.ts";
 import { buildImage, type RootImage } from "./image.ts";
 import { PoolSource } from "./pool.ts";
 import { findCandidate, resolve } from "./resolve.ts";
-import { FileSource, storedCandidate, type Candidate, type PackageSource, type Progress } from "./source.ts";
+import {
+  FileSource,
+  storedCandidate,
+  type Candidate,
+  type ConfiguredSource,
+  type PackageSource,
+  type Progress,
+} from "./source.ts";
 import { PackageStore, type StoredPackage } from "./store.ts";
 
 /** Changed when what is remembered, or how packages are chosen, changes. */
@@ -21,12 +29,6 @@ const closureAge = 86_400_000_000_000n;
 
 export type Architecture = "amd64" | "i386";
 
-/** A source that the caller adds, with a text that changes when its answers may change. */
-export interface ConfiguredSource {
-  source: PackageSource;
-  identity: string;
-}
-
 export interface RootRequest {
   /** The .deb to run: a path, or its bytes. */
   main?: string | Uint8Array;
@@ -34,8 +36,10 @@ export interface RootRequest {
   with?: readonly string[];
   /** Directories of .deb files. */
   pools?: readonly string[];
-  /** Repositories, asked in this order after the pools. Called only when something is not remembered. */
-  sources?: readonly ConfiguredSource[];
+  /** Repositories, asked after the pools. */
+  mirrors?: readonly Mirror[];
+  /** Whether the host's own APT is asked last (the default). */
+  hostApt?: boolean;
   /** Of the root; by default that of `main`, else amd64. */
   architecture?: Architecture;
   /** "needed": only Essential packages that programs show a need for; "all": every one; "none". */
@@ -71,10 +75,23 @@ export async function prepareRoot(host: PackageHost, request: RootRequest): Prom
     const pools = (request.pools ?? []).map(
       (directory) => new PoolSource(host, store, absolute(host, directory), warn),
     );
-    const key = closureKey(host, request, given, architecture, pools);
+    const configured = (refresh: boolean) => repositories(host, store, { ...request, refresh }, architecture);
+    const sources = configured(request.refresh ?? false);
+    const key = closureKey(host, request, given, architecture, [...pools, ...sources]);
     let closure = request.refresh ? undefined : recall(host, store, key);
     if (!closure) {
-      closure = await findClosure(store, request, given, architecture, pools);
+      const find = (found: readonly ConfiguredSource[]) =>
+        findClosure(request, given, architecture, [
+          new FileSource(given.files),
+          ...pools,
+          ...found.map(({ source }) => source),
+        ]);
+      closure = await find(sources).catch((error: unknown) => {
+        // Old package lists name packages that are gone from the archive: once more with new lists.
+        if (!(error instanceof CerebroError) || error.code !== "network" || request.refresh) throw error;
+        warn(`${error.message}; trying again with new package lists`);
+        return find(configured(true));
+      });
       remember(host, key, closure);
     }
     const image = buildImage(closure.packages, architecture);
@@ -98,6 +115,23 @@ interface Given {
 interface Closure {
   packages: StoredPackage[];
   asked: string[];
+}
+
+function repositories(
+  host: PackageHost,
+  store: PackageStore,
+  request: RootRequest,
+  architecture: Architecture,
+): ConfiguredSource[] {
+  const options = {
+    store,
+    architecture,
+    progress: request.progress ?? (() => {}),
+    warn: request.warn ?? (() => {}),
+    refresh: request.refresh ?? false,
+  };
+  const apt = request.hostApt === false ? undefined : hostApt(host, options);
+  return [...(request.mirrors ?? []).flatMap((mirror) => mirrorSources(host, mirror, options)), ...(apt ? [apt] : [])];
 }
 
 function absolute(host: PackageHost, path: string): string {
@@ -165,7 +199,7 @@ function closureKey(
   request: RootRequest,
   given: Given,
   architecture: string,
-  pools: readonly PoolSource[],
+  sources: readonly { identity: string }[],
 ): string {
   const parts = [
     closureVersion,
@@ -173,8 +207,7 @@ function closureKey(
     request.essential ?? "needed",
     given.files.map(({ sha256 }) => sha256),
     given.names,
-    pools.map(({ identity }) => identity),
-    (request.sources ?? []).map(({ identity }) => identity),
+    sources.map(({ identity }) => identity),
   ];
   return host.sha256(encodeUtf8(JSON.stringify(parts)));
 }
@@ -205,17 +238,11 @@ function remember(host: PackageHost, key: string, { packages, asked }: Closure):
 }
 
 async function findClosure(
-  store: PackageStore,
   request: RootRequest,
   given: Given,
   architecture: Architecture,
-  pools: readonly PoolSource[],
+  sources: readonly PackageSource[],
 ): Promise<Closure> {
-  const sources: PackageSource[] = [
-    new FileSource(given.files),
-    ...pools,
-    ...(request.sources ?? []).map(({ source }) => source),
-  ];
   const wanted: Candidate[] = given.files.map((stored) => storedCandidate(stored, "given files"));
   for (const name of given.names) wanted.push(await namedCandidate(name, sources, architecture));
   const asked = wanted.map(({ name }) => name);
@@ -284,16 +311,7 @@ async function namedCandidate(
   });
 }
 
-/** Loads all packages, a few downloads at a time. */
-async function load({ packages }: { packages: Candidate[] }, { progress }: RootRequest): Promise<StoredPackage[]> {
-  const loaded: StoredPackage[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < packages.length) {
-      const index = next++;
-      loaded[index] = await packages[index]!.load(progress ?? (() => {}));
-    }
-  };
-  await Promise.all(Array.from({ length: 4 }, worker));
-  return loaded;
+/** Loads all packages; how many downloads run at a time is the sources' decision. */
+function load({ packages }: { packages: Candidate[] }, { progress }: RootRequest): Promise<StoredPackage[]> {
+  return Promise.all(packages.map((candidate) => candidate.load(progress ?? (() => {}))));
 }

@@ -33,6 +33,12 @@ export interface PackageSource {
   providing(name: string): Promise<readonly Candidate[]>;
 }
 
+/** A source, with a text that changes when its answers may change. */
+export interface ConfiguredSource {
+  source: PackageSource;
+  identity: string;
+}
+
 const provided = new WeakMap<Stanza, Relation[]>();
 
 /** The names and versions that a package provides (Policy 7.5). */

@@ -59,11 +59,6 @@ export class RootTree {
     if (entry.type === "symlink") this.#directories.clear();
   }
 
-  remove(path: string): void {
-    this.#nodes.delete(path);
-    this.#directories.clear();
-  }
-
   #mayReplace(before: Node, entry: ArchiveEntry, owner: string | undefined, path: string): boolean {
     if (entry.type === "directory") {
       // dpkg keeps a directory, or a link to one, that is there; only the skeleton's own metadata gives way.
