@@ -24,18 +24,18 @@ const absent = -1;
 export class BlockBuilder {
   /** True for 64-bit mode: `word` values are i64. */
   readonly long: boolean;
-  private code: number[] = [];
+  private code: Int32Array<ArrayBuffer>;
+  /** Number of operations so far. */
+  count = 0;
   private pool: number[] = [];
   private starts: number[] = [];
-  private constants = new Map<string, Value>();
+  /** Constants so far, which are shared by all who need the same one. */
+  private constants: Value[] = [];
 
   constructor(long: boolean) {
     this.long = long;
-  }
-
-  /** Number of operations so far. */
-  get count(): number {
-    return this.code.length >>> 2;
+    this.code = spare ?? new Int32Array(0x2000);
+    spare = undefined;
   }
 
   /** Says that the operations that follow belong to the guest instruction at `pc`. */
@@ -45,14 +45,25 @@ export class BlockBuilder {
 
   /** Appends an operation by number (see `op` for names); operands that the row lacks are left out. */
   emit(op: number, a: number = absent, b: number = absent, c: number = absent, immediate: number = 0): Value {
-    return (this.code.push(op | (immediate << 16), a, b, c) >>> 2) - 1;
+    let { code } = this;
+    const at = this.count * 4;
+    if (at === code.length) {
+      this.code = new Int32Array(code.length * 2);
+      this.code.set(code);
+      ({ code } = this);
+    }
+    code[at] = op | (immediate << 16);
+    code[at + 1] = a;
+    code[at + 2] = b;
+    code[at + 3] = c;
+    return this.count++;
   }
 
   i32(value: number): Value {
-    return this.constant(`i${value | 0}`, op.i32const, value | 0, 0);
+    return this.constant(op.i32const, value | 0, 0);
   }
   i64(low: number, high: number = low < 0 ? -1 : 0): Value {
-    return this.constant(`l${low | 0},${high | 0}`, op.i64const, low | 0, high | 0);
+    return this.constant(op.i64const, low | 0, high | 0);
   }
   /** A constant of the guest's word: sign-extended in 64-bit mode. */
   word(value: number): Value {
@@ -64,7 +75,14 @@ export class BlockBuilder {
   }
   /** A v128 constant from four 32-bit words, lowest first. */
   v128(words: readonly [number, number, number, number]): Value {
-    return this.constant(`v${words.join()}`, op.v128const, this.pooled(words), absent);
+    for (const value of this.constants) {
+      if (this.code[value * 4] !== op.v128const) continue;
+      const at = this.code[value * 4 + 1]!;
+      if (words.every((word, i) => this.pool[at + i] === (word | 0))) return value;
+    }
+    const value = this.emit(op.v128const, this.pooled(words));
+    this.constants.push(value);
+    return value;
   }
   /** i8x16.shuffle: lanes 0-15 are of `a`, 16-31 of `b`. */
   shuffle(a: Value, b: Value, lanes: readonly number[]): Value {
@@ -86,32 +104,43 @@ export class BlockBuilder {
   }
 
   finish(pc: number, length: number): Block {
+    const { code } = this;
+    spare = code;
+    this.code = code.slice(0, this.count * 4);
     return {
       pc: pc | 0,
       length,
-      code: Int32Array.from(this.code),
-      pool: Int32Array.from(this.pool),
-      instructions: Int32Array.from(this.starts),
+      code: this.code,
+      pool: new Int32Array(this.pool),
+      instructions: new Int32Array(this.starts),
     };
   }
 
   /** Drops everything after `count` operations: undoes an instruction that turned out not to fit the block. */
   rewind(count: number): void {
-    this.code.length = count * 4;
+    this.count = count;
     while (this.starts.length > 0 && this.starts.at(-2)! >= count) this.starts.length -= 2;
-    for (const [key, value] of this.constants) if (value >= count) this.constants.delete(key);
+    this.constants = this.constants.filter((value) => value < count);
   }
 
   private pooled(words: readonly number[]): number {
     return this.pool.push(...words.map((word) => word | 0)) - words.length;
   }
 
-  private constant(key: string, opcode: number, a: number, b: number): Value {
-    let value = this.constants.get(key);
-    if (value === undefined) this.constants.set(key, (value = this.emit(opcode, a, b)));
+  private constant(opcode: number, a: number, b: number): Value {
+    const { code, constants } = this;
+    for (let i = 0; i < constants.length; i++) {
+      const at = constants[i]! * 4;
+      if (code[at + 1] === a && code[at + 2] === b && code[at] === opcode) return constants[i]!;
+    }
+    const value = this.emit(opcode, a, b);
+    constants.push(value);
     return value;
   }
 }
+
+/** The buffer of the builder that finished last: most blocks are built one after another. */
+let spare: Int32Array<ArrayBuffer> | undefined;
 
 const op = {
   i32const: opNumber("i32.const"),
