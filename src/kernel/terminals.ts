@@ -1,0 +1,14 @@
+// Which terminal controls which session: what job control and /proc need to know (credentials(7), tty(4)).
+
+import { attached } from "./attached.ts";
+
+/** A terminal as the kernel sees it. */
+export interface ControllingTerminal {
+  /** Device number, for /proc/self/stat. */
+  readonly device: number;
+  /** Foreground process group; 0 when there is none. */
+  foreground: number;
+}
+
+/** Terminals by the session that they control. */
+export const controllingTerminals = attached(() => new Map<number, ControllingTerminal>());
