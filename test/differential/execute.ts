@@ -2,9 +2,11 @@
 
 import { defineHelper } from "../../src/cpu/ir/emit.ts";
 import { arithmeticFlags, FlagKind } from "../../src/cpu/ir/flags.ts";
+import { Translations, X86Machine } from "../../src/cpu/executor.ts";
 import { ExitKind, offsets, Vector } from "../../src/cpu/state.ts";
 import { Trap } from "../../src/cpu/trap.ts";
 import { CpuView } from "../../src/cpu/view.ts";
+import { regionCompiler } from "../../src/cpu/translate/compiler.ts";
 import { translateBlock } from "../../src/cpu/x86/block.ts";
 import { GuestMemory, PageFault } from "../../src/memory/guest.ts";
 import { Access } from "../../src/memory/layout.ts";
@@ -13,10 +15,11 @@ import type { Case } from "./generate.ts";
 import { field, fx, outcome, place } from "./record.ts";
 import { goOn, straight } from "./straight.ts";
 
-/** How a case ended: a vector, or one of `outcome`; and the refused address of a page fault. */
+/** How a case ended: a vector, or one of `outcome`; the refused address of a page fault; where it stopped, if known. */
 export interface Ending {
   readonly trap: number;
   readonly address: number;
+  readonly pc?: number;
 }
 
 /** Runs cases one after the other; the state of each is looked at before the next. */
@@ -78,6 +81,41 @@ export function straightEngine(long: boolean): Engine {
           }
         });
       }
+    },
+  };
+}
+
+/** Interrupts behind the instruction and where taken branches go. */
+const stops = { next: 0x81, taken: 0x82 };
+
+/**
+ * An engine over the executor: the interpreter, or, with `compile`, the region compiler, which makes a module for every
+ * case.
+ */
+export function machineEngine(long: boolean, compile: boolean): Engine {
+  const memory = testMemory();
+  const cpu = new CpuView(memory);
+  cpu.enter();
+  const machine = new X86Machine(memory, new Translations({ long, ...(compile ? { compiler: regionCompiler() } : {}) }));
+  return {
+    name: compile ? "compiled" : "interpreted",
+    cpu,
+    run(cases, each) {
+      for (const [i, made] of cases.entries())
+        each(made, i, () => {
+          const next = place.code + made.instruction.length;
+          memory.check(place.code, 0x50, Access.write);
+          memory.u8.set([0xcd, stops.next], next);
+          memory.u8.set([0xcd, stops.taken], place.taken);
+          if (compile) machine.compileAt(cpu, place.code);
+          const exit = machine.run(cpu, 1000);
+          const detail = cpu.words[offsets.exitDetail / 4]!;
+          if (exit === ExitKind.interrupt && detail === stops.taken) return { trap: outcome.jumped, address: 0 };
+          if (exit === ExitKind.interrupt && detail === stops.next) return { trap: outcome.none, address: 0 };
+          if (exit !== ExitKind.trap) return { trap: -2 - exit, address: 0 };
+          const address = detail === Vector.page ? Number(cpu.view.getBigUint64(offsets.faultAddress, true)) : 0;
+          return { trap: detail, address, pc: cpu.pc };
+        });
     },
   };
 }
@@ -158,6 +196,7 @@ export function differences(made: Case, ending: Ending, cpu: CpuView, result: Da
   note("ending", ending.trap, trap);
   if (ending.trap !== trap) return wrong;
   const faulted = trap < 32;
+  if (faulted && ending.pc !== undefined) note("pc", ending.pc, Number(result.getBigUint64(field.pc, true)));
   if (trap === Vector.page) note("fault address", ending.address, Number(result.getBigUint64(field.address, true)));
   const mask = made.long ? 64 : 32;
   for (let i = 0; i < (made.long ? 16 : 8); i++) {

@@ -1,7 +1,7 @@
 // The full instruction test: `npm run test:instructions -- [cases] [--only TEXT] [--part integer|simd] [--seed N]
-// [--mode 32|64] [--verbose]`. TEXT is part of a row's name or notation. Prints the rows that differ, the most frequent first, with examples.
+// [--mode 32|64] [--engine straight|interpreted|compiled] [--verbose]`. TEXT is part of a row's name or notation. Prints the rows that differ, the most frequent first, with examples.
 
-import { straightEngine } from "./execute.ts";
+import { machineEngine, straightEngine } from "./execute.ts";
 import { compareRows, type Difference } from "./instructions.ts";
 import { native } from "./native.ts";
 import { rows } from "../../src/cpu/x86/instructions/index.ts";
@@ -28,11 +28,18 @@ const chosen = (row: Row): boolean =>
 const countOf = (long: boolean) => rows.filter((row) => testable(row, long) && chosen(row)).length;
 const each = Math.ceil(total / modes.reduce((sum, long) => sum + countOf(long), 0));
 
+const engine = option("engine");
+const wanted = (name: string): boolean => engine === undefined || engine === name;
+
 let cases = 0;
 const found: Difference[] = [];
 for (const long of modes) {
   const machine = native(long);
-  const engines = [straightEngine(long)];
+  const engines = [
+    ...(wanted("straight") ? [straightEngine(long)] : []),
+    ...(wanted("interpreted") ? [machineEngine(long, false)] : []),
+    ...(wanted("compiled") ? [machineEngine(long, true)] : []),
+  ];
   const outcome = compareRows(machine, engines, { each, seed, long, chosen, verbose: words.includes("--verbose") });
   machine.dispose();
   cases += outcome.cases;

@@ -134,7 +134,7 @@ class Environment {
 
   fill(): Case | undefined {
     const { made, random } = this;
-    const { row, record, view, instruction } = made;
+    const { record, view, instruction } = made;
     const registers = made.long ? 16 : 8;
     for (let i = 0; i < registers; i++) this.set(i, random.word());
     for (let i = 0; i < place.windowSize; i += 4) {
