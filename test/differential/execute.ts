@@ -1,5 +1,7 @@
 // Runs instruction test cases in Cerebro's processor and compares the results with the native ones.
 
+import { callouts } from "../../src/cpu/callouts.ts";
+import type { Block } from "../../src/cpu/ir/builder.ts";
 import { defineHelper } from "../../src/cpu/ir/emit.ts";
 import { arithmeticFlags, FlagKind } from "../../src/cpu/ir/flags.ts";
 import { Translations, X86Machine } from "../../src/cpu/executor.ts";
@@ -7,9 +9,11 @@ import { ExitKind, offsets, Vector } from "../../src/cpu/state.ts";
 import { Trap } from "../../src/cpu/trap.ts";
 import { CpuView } from "../../src/cpu/view.ts";
 import { regionCompiler } from "../../src/cpu/translate/compiler.ts";
+import { supportModule } from "../../src/cpu/translate/support.ts";
+import { BranchEntry, type CodeSource } from "../../src/cpu/translate/types.ts";
 import { translateBlock } from "../../src/cpu/x86/block.ts";
 import { GuestMemory, PageFault } from "../../src/memory/guest.ts";
-import { Access } from "../../src/memory/layout.ts";
+import { Access, layout } from "../../src/memory/layout.ts";
 import { ModuleBuilder } from "../../src/wasm/module.ts";
 import type { Case } from "./generate.ts";
 import { field, fx, outcome, place } from "./record.ts";
@@ -50,17 +54,7 @@ export function straightEngine(long: boolean): Engine {
     name: "straight",
     cpu,
     run(cases, each) {
-      const blocks = cases.map(({ record, instruction }) =>
-        translateBlock(
-          (address) => {
-            const offset = address - place.code;
-            if (offset >= instruction.length) throw new PageFault(address, Access.execute, true);
-            return record[field.code + offset]!;
-          },
-          place.code,
-          long,
-        ),
-      );
+      const blocks = cases.map(blockOf);
       const translated = straight(cpu, blocks, long);
       for (const [i, made] of cases.entries()) {
         each(made, i, () => {
@@ -85,36 +79,115 @@ export function straightEngine(long: boolean): Engine {
   };
 }
 
+/** The block of a case: its one instruction and a jump to the next. */
+function blockOf({ record, instruction, long }: Case): Block {
+  const fetch = (address: number): number => {
+    const offset = address - place.code;
+    if (offset >= instruction.length) throw new PageFault(address, Access.execute, true);
+    return record[field.code + offset]!;
+  };
+  return translateBlock(fetch, place.code, long);
+}
+
 /** Interrupts behind the instruction and where taken branches go. */
 const stops = { next: 0x81, taken: 0x82 };
 
+/** The executor's interpreter over an engine's state, from wherever the state's pc is. */
+function interpreter(cpu: CpuView, long: boolean): (made: Case) => Ending {
+  const { memory } = cpu;
+  const machine = new X86Machine(memory, new Translations({ long }));
+  return (made) => {
+    memory.check(place.code, 0x50, Access.write);
+    memory.u8.set([0xcd, stops.next], place.code + made.instruction.length);
+    memory.u8.set([0xcd, stops.taken], place.taken);
+    const exit = machine.run(cpu, 1000);
+    const detail = cpu.words[offsets.exitDetail / 4]!;
+    if (exit === ExitKind.interrupt && detail === stops.taken) return { trap: outcome.jumped, address: 0 };
+    if (exit === ExitKind.interrupt && detail === stops.next) return { trap: outcome.none, address: 0 };
+    if (exit !== ExitKind.trap) return { trap: -2 - exit, address: 0 };
+    const address = detail === Vector.page ? Number(cpu.view.getBigUint64(offsets.faultAddress, true)) : 0;
+    return { trap: detail, address, pc: cpu.pc };
+  };
+}
+
+export function interpreterEngine(long: boolean): Engine {
+  const cpu = new CpuView(testMemory());
+  cpu.enter();
+  const interpret = interpreter(cpu, long);
+  return {
+    name: "interpreted",
+    cpu,
+    run(cases, each) {
+      for (const [i, made] of cases.entries()) each(made, i, () => interpret(made));
+    },
+  };
+}
+
 /**
- * An engine over the executor: the interpreter, or, with `compile`, the region compiler, which makes a module for every
- * case.
+ * The region compiler: one module for a batch, whose blocks are given to it as if they lay at addresses of their own. What
+ * compiled code leaves to the interpreter goes there, from the state as it was left.
  */
-export function machineEngine(long: boolean, compile: boolean): Engine {
+export function compiledEngine(long: boolean): Engine {
   const memory = testMemory();
   const cpu = new CpuView(memory);
   cpu.enter();
-  const machine = new X86Machine(memory, new Translations({ long, ...(compile ? { compiler: regionCompiler() } : {}) }));
+  const interpret = interpreter(cpu, long);
+  const compiler = regionCompiler();
+  const support = new WebAssembly.Module(supportModule(long));
+  const first = 0x20000000;
+  const callout = (number: number): number => {
+    try {
+      callouts[number]!(cpu);
+      return 0;
+    } catch (fault) {
+      if (fault instanceof PageFault) {
+        cpu.words[offsets.exitDetail / 4] = Vector.page;
+        cpu.view.setBigUint64(offsets.faultAddress, BigInt(fault.address), true);
+      } else if (fault instanceof Trap) cpu.words[offsets.exitDetail / 4] = fault.vector;
+      else throw fault;
+      return ExitKind.trap;
+    }
+  };
   return {
-    name: compile ? "compiled" : "interpreted",
+    name: "compiled",
     cpu,
     run(cases, each) {
+      const blocks = cases.map(blockOf);
+      // Slot 0 is for the addresses behind the blocks: nothing is there.
+      const source: CodeSource = {
+        long,
+        block: (pc) => blocks[(pc >>> 0) - first],
+        executions: () => 1000,
+        targets: () => [],
+        slot: (pc) => (blocks[(pc >>> 0) - first] ? (pc >>> 0) - first + 1 : 0),
+      };
+      const table = new WebAssembly.Table({ element: "anyfunc", initial: cases.length + 1 });
+      const { enter, stub } = new WebAssembly.Instance(support, { env: { memory: memory.wasm, table } }).exports;
+      for (let i = 0; i <= cases.length; i++) table.set(i, stub);
+      const compiled = compiler.compile(
+        source,
+        blocks.map((_, i) => first + i),
+      )!;
+      new WebAssembly.Instance(new WebAssembly.Module(compiled.bytes), {
+        env: { memory: memory.wasm, table, callout },
+      });
+      memory.u8.fill(0, layout.branchCache, layout.branchCache + BranchEntry.size * BranchEntry.count);
       for (const [i, made] of cases.entries())
         each(made, i, () => {
-          const next = place.code + made.instruction.length;
-          memory.check(place.code, 0x50, Access.write);
-          memory.u8.set([0xcd, stops.next], next);
-          memory.u8.set([0xcd, stops.taken], place.taken);
-          if (compile) machine.compileAt(cpu, place.code);
-          const exit = machine.run(cpu, 1000);
-          const detail = cpu.words[offsets.exitDetail / 4]!;
-          if (exit === ExitKind.interrupt && detail === stops.taken) return { trap: outcome.jumped, address: 0 };
-          if (exit === ExitKind.interrupt && detail === stops.next) return { trap: outcome.none, address: 0 };
-          if (exit !== ExitKind.trap) return { trap: -2 - exit, address: 0 };
-          const address = detail === Vector.page ? Number(cpu.view.getBigUint64(offsets.faultAddress, true)) : 0;
-          return { trap: detail, address, pc: cpu.pc };
+          for (let steps = 0; steps < 100; steps++) {
+            const exit = (enter as (slot: number, fuel: number) => number)(i + 1, 1000);
+            const { pc } = cpu;
+            if (exit === ExitKind.slow) return interpret(made);
+            if (exit === ExitKind.trap) {
+              const trap = cpu.words[offsets.exitDetail / 4]!;
+              const address = trap === Vector.page ? Number(cpu.view.getBigUint64(offsets.faultAddress, true)) : 0;
+              return { trap, address, pc };
+            }
+            if (exit !== ExitKind.untranslated) return { trap: -2 - exit, address: 0 };
+            if (pc === place.taken) return { trap: outcome.jumped, address: 0 };
+            if (pc !== place.code) return { trap: outcome.none, address: 0 };
+          }
+          return { trap: -1, address: 0 };
         });
     },
   };

@@ -1,7 +1,7 @@
 // The full instruction test: `npm run test:instructions -- [cases] [--only TEXT] [--part integer|simd] [--seed N]
 // [--mode 32|64] [--engine straight|interpreted|compiled] [--verbose]`. TEXT is part of a row's name or notation. Prints the rows that differ, the most frequent first, with examples.
 
-import { machineEngine, straightEngine } from "./execute.ts";
+import { compiledEngine, interpreterEngine, straightEngine } from "./execute.ts";
 import { compareRows, type Difference } from "./instructions.ts";
 import { native } from "./native.ts";
 import { rows } from "../../src/cpu/x86/instructions/index.ts";
@@ -37,8 +37,8 @@ for (const long of modes) {
   const machine = native(long);
   const engines = [
     ...(wanted("straight") ? [straightEngine(long)] : []),
-    ...(wanted("interpreted") ? [machineEngine(long, false)] : []),
-    ...(wanted("compiled") ? [machineEngine(long, true)] : []),
+    ...(wanted("interpreted") ? [interpreterEngine(long)] : []),
+    ...(wanted("compiled") ? [compiledEngine(long)] : []),
   ];
   const outcome = compareRows(machine, engines, { each, seed, long, chosen, verbose: words.includes("--verbose") });
   machine.dispose();
