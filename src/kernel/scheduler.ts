@@ -86,6 +86,8 @@ export class Scheduler {
         }),
       );
     }
+    // A signal that the call itself has caused (SIGTTIN of a background read) is looked at before anything else happens.
+    if (task.signaled) this.enqueue(task);
   }
 
   /** Ends a task's wait without a result. */
@@ -116,7 +118,7 @@ export class Scheduler {
       return true;
     }
     if (result === undefined) {
-      if (task.signaled) return true;
+      if (task.signaled && (wait.uninterruptible !== true || this.kernel.isKilled(task.process))) return true;
       task.state = "waiting";
       return false;
     }

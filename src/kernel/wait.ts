@@ -35,6 +35,8 @@ export interface Wait<T = number> {
   readonly onSignal: "restart" | "interrupt";
   /** Work done before a signal came: the call's result in place of EINTR or a restart (a write of which part is out). */
   interrupted?(): T | undefined;
+  /** Only SIGKILL ends it: vfork's parent. */
+  readonly uninterruptible?: boolean;
   /** Called once when the wait ends for whatever reason, before its result is delivered. */
   finished?(): void;
 }

@@ -34,7 +34,16 @@ const restoredFlags = 0x40000 | 0x800 | 0x400 | 0x100 | 0x80 | 0x40 | 0x10 | 4 |
 /** UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS. */
 const ucFlags = 6;
 
-const context64 = { size: 256, flags: 136, selectors: 144, error: 152, trap: 160, oldMask: 168, cr2: 176, fpstate: 184 };
+const context64 = {
+  size: 256,
+  flags: 136,
+  selectors: 144,
+  error: 152,
+  trap: 160,
+  oldMask: 168,
+  cr2: 176,
+  fpstate: 184,
+};
 /** Registers in the order of struct sigcontext_64. */
 const order64 = [8, 9, 10, 11, 12, 13, 14, 15, 7, 6, 5, 3, 2, 0, 1, 4];
 const uc64 = { flags: 0, link: 8, stack: 16, context: 40, mask: 296, size: 304 };
@@ -218,8 +227,7 @@ export function return64(task: Task): void {
   const context = uc + uc64.context;
   const fpstate = data.getBigUint64(context + context64.fpstate, true);
   restoreFp(task, Number(fpstate), 0);
-  for (const [i, register] of order64.entries())
-    view.setBig(register, data.getBigUint64(context + 8 * i, true));
+  for (const [i, register] of order64.entries()) view.setBig(register, data.getBigUint64(context + 8 * i, true));
   view.view.setBigUint64(offsets.pc, data.getBigUint64(context + 128, true), true);
   restoreFlags(view, data.getUint32(context + context64.flags, true));
   setMask(task, data.getUint32(uc + uc64.mask, true), data.getUint32(uc + uc64.mask + 4, true));

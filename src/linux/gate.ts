@@ -49,7 +49,8 @@ export class CallTable {
   private add(name: string, call: SystemCall | UnsupportedCall): void {
     const number = call.numbers[this.mode];
     if (number === undefined) return;
-    if (this.entries[number]) throw new RangeError(`${this.mode} call ${number}: ${this.entries[number]!.name} and ${name}`);
+    if (this.entries[number])
+      throw new RangeError(`${this.mode} call ${number}: ${this.entries[number]!.name} and ${name}`);
     const kinds = call.supported ? call.kinds.map((kind) => (kind === long && !this.wide ? long32 : kind)) : [];
     const handler = (
       call.supported
@@ -181,4 +182,3 @@ function traceResult(task: Task, kernel: Kernel, result: number): void {
   state.traced = "";
   kernel.trace.emit({ topic: "syscall", time: kernel.now(), pid: task.process.pid, tid: task.tid, text });
 }
-

@@ -23,6 +23,7 @@ import { Access, layout } from "../memory/layout.ts";
 import { enterHandler } from "./frames.ts";
 import { CallTable, errorNumber, finish } from "./gate.ts";
 import { cpu, offsets, Register, stateWord } from "./registers.ts";
+import { connectProcessor } from "./tls.ts";
 import { releaseRobustLocks } from "./robust.ts";
 import { linuxProcess, linuxTask } from "./state.ts";
 import type { CallModule } from "./table.ts";
@@ -92,10 +93,15 @@ export class LinuxPersonality implements Personality {
     // Addresses that are not sign-extended from 48 bits are a general protection fault (SDM volume 1, 3.3.7.1).
     const high = view.view.getInt32(offsets.faultAddress + 4, true) >> 15;
     if (high !== 0 && high !== -1)
-      return forceSignal(task, { signo: SIGSEGV, code: Code.kernel, address: 0, trap: Vector.generalProtection, error: 0 });
+      return forceSignal(task, {
+        signo: SIGSEGV,
+        code: Code.kernel,
+        address: 0,
+        trap: Vector.generalProtection,
+        error: 0,
+      });
     const mapped = address < layout.end && memory.find(address) !== undefined;
-    const error =
-      4 | (mapped ? 1 : 0) | (access & Access.write ? 2 : 0) | (access === Access.execute ? 16 : 0);
+    const error = 4 | (mapped ? 1 : 0) | (access & Access.write ? 2 : 0) | (access === Access.execute ? 16 : 0);
     if (mapped && memory.isBeyondFile(address))
       return forceSignal(task, { signo: SIGBUS, code: Code.busAddress, address, trap: Vector.page, error });
     const code = mapped ? Code.segvAccessError : Code.segvMapError;
@@ -166,6 +172,7 @@ export class LinuxPersonality implements Personality {
 
   cloneTask(parent: Task, child: Task): void {
     child.personal = linuxTask(parent).clone();
+    connectProcessor(child);
     if (child.process !== parent.process) child.process.personal = linuxProcess(parent.process).clone();
   }
 }
@@ -218,4 +225,3 @@ function floatCode(bits: number): number {
   if (bits & 0x12) return Code.fpeUnderflow;
   return bits & 0x20 ? Code.fpeInexact : 0;
 }
-

@@ -130,8 +130,7 @@ export function storeFxsave(view: CpuView, into: DataView): void {
     into.setBigUint64(32 + 16 * i, state.getBigUint64(from, true), true);
     into.setUint16(40 + 16 * i, state.getUint16(from + 8, true), true);
   }
-  for (let i = 0; i < 256; i += 8)
-    into.setBigUint64(160 + i, state.getBigUint64(offsets.xmm + i, true), true);
+  for (let i = 0; i < 256; i += 8) into.setBigUint64(160 + i, state.getBigUint64(offsets.xmm + i, true), true);
 }
 
 /** Loads an FXSAVE image. */
@@ -157,8 +156,7 @@ export function loadFxsave(view: CpuView, from: DataView): void {
     tags |= ((used >>> physical) & 1 ? tagOf(significand, exponent) : 3) << (2 * physical);
   }
   state.setUint16(offsets.x87Tags, tags, true);
-  for (let i = 0; i < 256; i += 8)
-    state.setBigUint64(offsets.xmm + i, from.getBigUint64(160 + i, true), true);
+  for (let i = 0; i < 256; i += 8) state.setBigUint64(offsets.xmm + i, from.getBigUint64(160 + i, true), true);
 }
 
 /** Tag word of FSAVE to the one bit a register of FXSAVE. */

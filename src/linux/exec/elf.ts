@@ -2,8 +2,16 @@
 // order of things follows the kernel's load_elf_binary).
 
 import { FormatError } from "../../base/errors.ts";
-import { encodeUtf8 } from "../../base/text.ts";
-import { type Elf, ElfType, isElf, Machine, parseElf, type Segment, SegmentFlag, SegmentType } from "../../formats/elf.ts";
+import {
+  type Elf,
+  ElfType,
+  isElf,
+  Machine,
+  parseElf,
+  type Segment,
+  SegmentFlag,
+  SegmentType,
+} from "../../formats/elf.ts";
 import { AddressSpace, placement, roundUp } from "../../kernel/addressspace.ts";
 import { E2BIG, EINVAL, ELIBBAD, ENOEXEC, ENOMEM, Errno } from "../../kernel/errno.ts";
 import type { OpenFile } from "../../kernel/file.ts";
@@ -20,6 +28,7 @@ import { PageFault } from "../../memory/guest.ts";
 import { Access, pageMask, pageSize } from "../../memory/layout.ts";
 import { cpu, initializeRegisters, Register } from "../registers.ts";
 import { linuxProcess, LinuxProcess, LinuxTask, type Mode } from "../state.ts";
+import { connectProcessor } from "../tls.ts";
 import { Aux, buildStack } from "./stack.ts";
 
 /** Enough for the headers of any sane program; more is read when they lie further out. */
@@ -252,6 +261,7 @@ function start(task: Task, built: Built): void {
   view.set(Register.rsp, built.stackPointer);
   view.pc = built.entry;
   task.personal = new LinuxTask(built.mode);
+  connectProcessor(task);
 }
 
 export const elf: ProgramHandler = {

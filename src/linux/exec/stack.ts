@@ -7,8 +7,26 @@ import { Access } from "../../memory/layout.ts";
 
 /** AT_ types of the auxiliary vector. */
 export const Aux = {
-  null: 0, phdr: 3, phent: 4, phnum: 5, pagesz: 6, base: 7, flags: 8, entry: 9, uid: 11, euid: 12, gid: 13, egid: 14,
-  platform: 15, hwcap: 16, clktck: 17, secure: 23, random: 25, hwcap2: 26, execfn: 31, minsigstksz: 51,
+  null: 0,
+  phdr: 3,
+  phent: 4,
+  phnum: 5,
+  pagesz: 6,
+  base: 7,
+  flags: 8,
+  entry: 9,
+  uid: 11,
+  euid: 12,
+  gid: 13,
+  egid: 14,
+  platform: 15,
+  hwcap: 16,
+  clktck: 17,
+  secure: 23,
+  random: 25,
+  hwcap2: 26,
+  execfn: 31,
+  minsigstksz: 51,
 } as const;
 
 export interface StackParts {

@@ -1,0 +1,46 @@
+// Every system call there is: the rows of all families. Dispatch, --trace, `cerebro compat` and docs/generated read this.
+
+import * as attributes from "./syscalls/attributes.ts";
+import * as attributes32 from "./syscalls/attributes32.ts";
+import * as fcntl from "./syscalls/fcntl.ts";
+import * as fcntl32 from "./syscalls/fcntl32.ts";
+import * as io from "./syscalls/io.ts";
+import * as io32 from "./syscalls/io32.ts";
+import * as memory from "./syscalls/memory.ts";
+import * as memory32 from "./syscalls/memory32.ts";
+import * as names from "./syscalls/names.ts";
+import * as names32 from "./syscalls/names32.ts";
+import * as open from "./syscalls/open.ts";
+import * as process from "./syscalls/process.ts";
+import * as process32 from "./syscalls/process32.ts";
+import * as stat from "./syscalls/stat.ts";
+import * as stat32 from "./syscalls/stat32.ts";
+import type { CallModule, SystemCall, UnsupportedCall } from "./table.ts";
+
+/** The rows among a module's exports. */
+function rows(module: object): CallModule {
+  const isRow = (value: unknown): value is SystemCall | UnsupportedCall =>
+    typeof value === "object" && value !== null && "numbers" in value && "supported" in value;
+  return Object.fromEntries(Object.entries(module).filter(([, value]) => isRow(value)));
+}
+
+/** The families by name. */
+export const families = {
+  attributes,
+  attributes32,
+  fcntl,
+  fcntl32,
+  io,
+  io32,
+  memory,
+  memory32,
+  names,
+  names32,
+  open,
+  process,
+  process32,
+  stat,
+  stat32,
+} as const;
+
+export const systemCalls: readonly CallModule[] = Object.values(families).map(rows);
