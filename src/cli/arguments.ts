@@ -42,7 +42,10 @@ export function parse<const T extends Options>(table: T, words: readonly string[
   const ours = words.slice(0, end?.index ?? words.length);
   try {
     const { values } = parseArgs({ args: ours, options, strict: true, allowPositionals: false });
-    return { values: values as Values<T>, rest: end ? words.slice(end.index + (end.kind === "option-terminator" ? 1 : 0)) : [] };
+    return {
+      values: values as Values<T>,
+      rest: end ? words.slice(end.index + (end.kind === "option-terminator" ? 1 : 0)) : [],
+    };
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     const [first] = error.message.split(". ");
@@ -59,5 +62,7 @@ export function describe(table: Options): string {
     return [`${short ? `-${short}, ` : ""}${long}${value ? ` ${value}` : ""}`, help] as const;
   });
   const width = Math.max(...rows.map(([left]) => left.length)) + 2;
-  return rows.map(([left, help]) => `  ${left.padEnd(width)}${help.replaceAll("\n", `\n  ${" ".repeat(width)}`)}`).join("\n");
+  return rows
+    .map(([left, help]) => `  ${left.padEnd(width)}${help.replaceAll("\n", `\n  ${" ".repeat(width)}`)}`)
+    .join("\n");
 }

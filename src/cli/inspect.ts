@@ -19,7 +19,8 @@ function ofElf(bytes: Uint8Array): Facts {
   const kinds: Record<number, string> = {
     [ElfType.relocatable]: "object file",
     [ElfType.executable]: "program at a fixed address",
-    [ElfType.shared]: elf.interpreter === undefined ? "shared library or static-PIE program" : "position-independent program",
+    [ElfType.shared]:
+      elf.interpreter === undefined ? "shared library or static-PIE program" : "position-independent program",
     [ElfType.core]: "core dump",
   };
   const stack = elf.segments.find(({ type }) => type === SegmentType.gnuStack);

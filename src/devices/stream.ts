@@ -1,5 +1,6 @@
 // Standard streams that are no terminal: bytes pushed in from outside, bytes handed out, with back-pressure both ways.
 
+import { HostError } from "../host/host.ts";
 import { anonymousAttributes, anonymousInode } from "../kernel/anonymous.ts";
 import { EAGAIN, ENOTTY, EPIPE } from "../kernel/errno.ts";
 import { Open, OpenFile, Poll } from "../kernel/file.ts";
@@ -80,7 +81,7 @@ export class InputStream extends OpenFile {
   }
 }
 
-/** Takes a guest's output. Returns false when its reader is behind and then calls `drained` once; throws EPIPE when it is gone. */
+/** Takes a guest's output. Returns false when its reader is behind and then calls `drained` once; throws a HostError when it is gone. */
 export type Sink = (bytes: Uint8Array, drained: () => void) => boolean;
 
 /** Output: the guest writes, the outside takes. Looks like the writing end of a pipe. */
@@ -118,10 +119,16 @@ export class OutputStream extends OpenFile {
     if (from.length === 0) return 0;
     if (this.full) throw EAGAIN;
     const part = from.slice(0, 65536);
-    this.full = !this.sink(part, () => {
-      this.full = false;
-      this.changed.wake();
-    });
+    try {
+      this.full = !this.sink(part, () => {
+        this.full = false;
+        this.changed.wake();
+      });
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      this.break();
+      throw EPIPE;
+    }
     return part.length;
   }
   override poll(): number {

@@ -4,13 +4,17 @@ export { CerebroError, type ErrorCode, FormatError } from "../base/errors.ts";
 export { type FileInfo, GuestFiles } from "./files.ts";
 export { createMachine, Machine } from "./machine.ts";
 export type {
+  ArchiveEntry,
+  LoadOptions,
+  PackageHost,
+  PackageRequest,
+  Progress,
   Exit,
   Host,
   HostMount,
   Limits,
   MachineOptions,
   ProcessInfo,
-  RootEntry,
   RunOptions,
   StandardInput,
   Topic,

@@ -2,6 +2,8 @@
 
 import { CerebroError, messageOf } from "../base/errors.ts";
 import { encodeUtf8 } from "../base/text.ts";
+import { type Console, HostError } from "../host/host.ts";
+import { openConsole, type OpenedConsole } from "../devices/console.ts";
 import { regionCompiler } from "../cpu/translate/compiler.ts";
 import { Contract } from "../kernel/contract.ts";
 import { Errno } from "../kernel/errno.ts";
@@ -19,16 +21,16 @@ import { walk } from "../kernel/vfs/walk.ts";
 import { x86Executors } from "../linux/executor.ts";
 import { LinuxPersonality } from "../linux/personality.ts";
 import { handlers, systemCalls } from "./linux.ts";
-import { ConsoleInput, ConsoleOutput } from "./console.ts";
 import { GuestFiles } from "./files.ts";
-import type { MachineOptions, ProcessInfo, RunOptions, Topic, TraceEvent } from "./options.ts";
-import { GuestProcess, processInfo } from "./process.ts";
-import { makeRoot } from "./root.ts";
+import { isPackage, prepare, type PreparedRoot, programOf } from "./packages.ts";
+import type { LoadOptions, MachineOptions, ProcessInfo, RunOptions, Topic, TraceEvent } from "./options.ts";
+import { GuestProcess, processInfo, type Streams } from "./process.ts";
+import { makeRoot, mountAll } from "./root.ts";
 import { Input, Output } from "./streams.ts";
 
 /** The environment of every program: nothing of the host's. */
 const environment: Readonly<Record<string, string>> = {
-  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games",
   HOME: "/root",
   TERM: "xterm-256color",
   LANG: "C.UTF-8",
@@ -36,6 +38,18 @@ const environment: Readonly<Record<string, string>> = {
 
 const root = { uid: 0, euid: 0, suid: 0, fsuid: 0, gid: 0, egid: 0, sgid: 0, fsgid: 0, groups: [0] };
 const defaultMask = 0o022;
+/** Where files of the host are put that are run by themselves. */
+const programs = "/opt/cerebro";
+
+interface Booted {
+  /** Process 1: does nothing, owns what belongs to no program. */
+  readonly init: Process;
+  readonly files: GuestFiles;
+}
+
+/** Enough of a file to tell what it is. */
+const headSize = 256;
+const isPackageName = (file: string): boolean => file.endsWith(".deb");
 
 /** Makes and boots a machine. */
 export function createMachine(options: MachineOptions): Machine {
@@ -44,12 +58,10 @@ export function createMachine(options: MachineOptions): Machine {
 
 export class Machine {
   readonly kernel: Kernel;
-  /** The machine's files, from outside. */
-  readonly files: GuestFiles;
   private readonly options: MachineOptions;
   private readonly personality: LinuxPersonality;
-  /** Process 1: does nothing, owns what belongs to no program. */
-  private readonly init: Process;
+  private booted: Booted | undefined;
+  private readonly prepared: PreparedRoot[] = [];
   private readonly running = new Set<GuestProcess>();
   private disposed = false;
 
@@ -66,23 +78,91 @@ export class Machine {
     });
     if (options.hostname !== undefined) this.kernel.names.host = options.hostname;
     this.personality = new LinuxPersonality(systemCalls);
-    const account = new Contract(options.contract ?? {}, (message) => this.kernel.log(message));
-    const top = makeRoot(this.kernel, account, options.root);
-    this.init = this.kernel.createRoot({
+  }
+
+  /** Makes the root and process 1 when they are first needed, so that packages can be below everything else. */
+  private boot(entries = this.options.root): Booted {
+    if (this.booted) return this.booted;
+    const account = new Contract(this.options.contract ?? {}, (message) => this.kernel.log(message));
+    const top = makeRoot(this.kernel, account, entries);
+    const { process: init } = this.kernel.createRoot({
       personality: this.personality,
       fs: { root: top, cwd: top, umask: 0 },
       files: new FileTable(),
       credentials: { ...root },
-    }).process;
-    this.init.name = "init";
-    this.files = new GuestFiles(this.init);
+    });
+    init.name = "init";
+    mountAll(init);
+    return (this.booted = { init, files: new GuestFiles(init) });
+  }
+
+  /** The machine's files, from outside. */
+  get files(): GuestFiles {
+    return this.boot().files;
+  }
+
+  /** Puts packages and what they depend on into the root. Before anything has run only. */
+  async install(request: LoadOptions, main?: string | Uint8Array): Promise<PreparedRoot> {
+    if (this.booted)
+      throw new CerebroError("unsupported", "packages can be put into a machine only before its first program", {
+        hint: "name all packages at once, or make another machine",
+      });
+    const { packages, root: own = [] } = this.options;
+    const prepared = await prepare(packages, main, request, (message) => this.kernel.log(message));
+    this.prepared.push(prepared);
+    this.boot([...prepared.image.entries, ...own]);
+    return prepared;
   }
 
   /**
-   * Runs a program of the machine: an absolute path, a path relative to `cwd`, or a name that is looked for in PATH.
+   * Makes a file a program of the machine and tells its path there: bytes or a path of the host. A .deb is put into the root
+   * with all it depends on. What is no file of the host is a program of the machine, or of the packages in `with`.
+   */
+  async load(file: string | Uint8Array, options: LoadOptions = {}): Promise<string> {
+    const found = typeof file === "string" ? this.hostFile(file) : { head: file, content: () => file };
+    if (found && isPackage(found.head)) return programOf(await this.install(options, file), options.exec);
+    if (options.with && options.with.length > 0 && !this.booted) await this.install(options);
+    if (!found) return file as string;
+    const name = typeof file === "string" ? file.slice(file.lastIndexOf("/") + 1) : "program";
+    const path = `${programs}/${name}`;
+    this.files.write(path, found.content(), { mode: 0o755 });
+    return path;
+  }
+
+  /** A file of the host, which its being named grants; undefined when there is none. */
+  private hostFile(path: string): { head: Uint8Array; content: () => Uint8Array } | undefined {
+    const { files } = this.options.host;
+    if (!files) return undefined;
+    const read = (most: number) => {
+      const file = files.open(files.realpath(path), { write: false });
+      const bytes = new Uint8Array(most);
+      let at = 0;
+      for (let count = -1; count !== 0 && at < most; at += count) count = file.read(bytes.subarray(at), at);
+      file.close();
+      return bytes.subarray(0, at);
+    };
+    try {
+      const { type, size } = files.stat(path, true);
+      if (type === "directory") throw new CerebroError("not-runnable", `${path}: is a directory`);
+      return { head: read(Math.min(size, headSize)), content: () => read(size) };
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+      throw new CerebroError("host", `${path}: ${error.message}`, { cause: error });
+    }
+  }
+
+  /** Loads a file and starts it: see `load` and `start`. */
+  async run(file: string | Uint8Array, options: RunOptions = {}): Promise<GuestProcess> {
+    const program = await this.load(file, options);
+    return this.start(program, { ...(typeof file === "string" && !isPackageName(file) && { name: file }), ...options });
+  }
+
+  /**
+   * Starts a program of the machine: an absolute path, a path relative to `cwd`, or a name that is looked for in PATH.
    * Throws `not-found` and `not-runnable`.
    */
-  run(program: string, options: RunOptions = {}): GuestProcess {
+  start(program: string, options: RunOptions = {}): GuestProcess {
     if (this.disposed) throw new CerebroError("usage", "the machine was disposed");
     const variables = Object.entries({ ...environment, ...options.env }).flatMap(([key, value]) =>
       value === undefined ? [] : [`${key}=${value}`],
@@ -91,7 +171,7 @@ export class Machine {
     const { task, process } = this.createProcess(options, files);
     try {
       const streams = this.connect(process, files, options);
-      this.start(task, program, options, variables);
+      this.execute(task, program, options, variables);
       const started = new GuestProcess(this.kernel, process, streams);
       this.running.add(started);
       void started.exited.finally(() => this.running.delete(started)).catch(() => {});
@@ -105,7 +185,7 @@ export class Machine {
 
   private createProcess(options: RunOptions, files: FileTable): { task: Task; process: Process } {
     const { uid, gid, groups } = { uid: 0, gid: 0, groups: [0], ...options.user };
-    const top = this.init.fs.root;
+    const top = this.boot().init.fs.root;
     const limits = { ...this.options.contract, ...options.contract };
     const task = this.kernel.createRoot({
       personality: this.personality,
@@ -136,16 +216,13 @@ export class Machine {
   }
 
   /** Opens the standard streams. */
-  private connect(
-    process: Process,
-    files: FileTable,
-    options: RunOptions,
-  ): { stdin?: Input; stdout?: Output; stderr?: Output } {
-    const { console } = this.options.host;
+  private connect(process: Process, files: FileTable, options: RunOptions): Streams {
+    const { stdin: source = "empty", stdout: first = "pipe", stderr: second = "pipe" } = options;
+    const inherits = [source === "inherit", first === "inherit", second === "inherit"] as const;
+    const console = inherits.includes(true) ? this.openConsole(process, inherits) : undefined;
     const put = (file: OpenFile) => files.add(file, false, 3);
-    const { stdin: source = "empty" } = options;
     let stdin: Input | undefined;
-    if (source === "inherit") put(new ConsoleInput(console));
+    if (source === "inherit") put(console!.files[0]);
     else {
       const [reader, writer] = pipePair(0);
       put(reader);
@@ -154,21 +231,36 @@ export class Machine {
       else if (source === "empty") input.end();
       else input.feed(source);
     }
-    const output = (stream: 1 | 2, where: "inherit" | "pipe" = "pipe"): Output | undefined => {
+    const output = (where: "inherit" | "pipe", index: 1 | 2): Output | undefined => {
       if (where === "inherit") {
-        put(new ConsoleOutput(console, stream));
+        put(console!.files[index]);
         return undefined;
       }
       const [reader, writer] = pipePair(0);
       put(writer);
       return new Output(reader);
     };
-    const stdout = output(1, options.stdout);
-    const stderr = output(2, options.stderr);
+    const stdout = output(first, 1);
+    const stderr = output(second, 2);
     return { ...(stdin && { stdin }), ...(stdout && { stdout }), ...(stderr && { stderr }) };
   }
 
-  private start(task: Task, program: string, options: RunOptions, variables: readonly string[]): void {
+  /** Opens the host's console for those streams that lead there. */
+  private openConsole(process: Process, inherits: readonly [boolean, boolean, boolean]): OpenedConsole {
+    const { console } = this.options.host;
+    const { init } = this.boot();
+    const terminal = console.terminal.map((is, stream) => is && inherits[stream]);
+    const view = Object.create(console, { terminal: { value: terminal } }) as Console;
+    const opened = openConsole(this.kernel, view, walk(init, init.fs.root, "/dev/console"));
+    opened.control(process);
+    const end = process.ended.subscribe(() => {
+      end();
+      opened.close();
+    });
+    return opened;
+  }
+
+  private execute(task: Task, program: string, options: RunOptions, variables: readonly string[]): void {
     const { process } = task;
     const path = this.find(process, program, variables);
     try {
@@ -208,7 +300,7 @@ export class Machine {
   /** Sends a signal, by number. Throws `not-found`. */
   kill(pid: number, signal: number): void {
     const process = this.kernel.processes.get(pid);
-    if (!process || process === this.init) throw new CerebroError("not-found", `no process ${pid}`);
+    if (!process || process === this.booted?.init) throw new CerebroError("not-found", `no process ${pid}`);
     GuestProcess.signal(process, signal);
   }
 
@@ -223,6 +315,7 @@ export class Machine {
     this.disposed = true;
     for (const process of [...this.kernel.processes.values()])
       if (process.exitStatus === undefined) endProcess(process, SIGKILL);
+    for (const prepared of this.prepared) prepared.dispose();
   }
 }
 

@@ -1,25 +1,11 @@
 // What the user of the API says: how a machine is made, and how a program is run in it.
 
+import type { ArchiveEntry } from "../fs/archive.ts";
 import type { Host } from "../host/host.ts";
+import type { PackageHost } from "../host/packages.ts";
 import type { Limits } from "../kernel/contract.ts";
 import type { Topic, TraceEvent } from "../kernel/trace.ts";
-
-/** A node of the root file system, as packages and archives describe it (see packages/archive.ts). */
-export interface RootEntry {
-  /** Without a slash before or after; "" is the root itself. Parents come before their children. */
-  readonly path: string;
-  readonly type: "file" | "hardlink" | "symlink" | "directory" | "fifo";
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Seconds since the epoch. */
-  readonly mtime: number;
-  readonly size: number;
-  readonly linkTarget?: string;
-  readonly xattrs?: ReadonlyMap<string, Uint8Array>;
-  content(): Uint8Array;
-  read(into: Uint8Array, position: number): number;
-}
+import type { Progress } from "../packages/source.ts";
 
 /** A directory of the host that the guest may use. Nothing else of the host can be seen. */
 export interface HostMount {
@@ -32,8 +18,10 @@ export interface HostMount {
 
 export interface MachineOptions {
   readonly host: Host;
-  /** What the root holds at first; an almost empty one when absent. */
-  readonly root?: Iterable<RootEntry>;
+  /** Finds, fetches and keeps packages; needed to run a .deb. */
+  readonly packages?: PackageHost;
+  /** What the root holds at first, beside what packages bring. */
+  readonly root?: Iterable<ArchiveEntry>;
   readonly mounts?: readonly HostMount[];
   /** Limits of each program that is run and all its descendants, unless `run` says otherwise. */
   readonly contract?: Partial<Limits>;
@@ -48,10 +36,34 @@ export interface MachineOptions {
   readonly compile?: boolean;
 }
 
+/** Packages for a machine's root, and where they come from: the first that has what is asked for wins. */
+export interface PackageRequest {
+  /** Paths of .deb files, or names and relations such as "bash" and "jq (>= 1.6)". */
+  readonly with?: readonly string[];
+  /** Directories of .deb files. */
+  readonly pools?: readonly string[];
+  /** URLs of APT-style repositories, as "URL SUITE COMPONENT…". */
+  readonly mirrors?: readonly string[];
+  /** Asks the host's own APT configuration when nothing else has it; true when absent. */
+  readonly hostApt?: boolean;
+  readonly architecture?: "amd64" | "i386";
+  /** Essential packages: those that programs show a need for (the default), all, or none. */
+  readonly essential?: "needed" | "all" | "none";
+  /** Asks the sources even for what is remembered. */
+  readonly refresh?: boolean;
+  readonly progress?: Progress;
+}
+
 /** Where a standard stream leads. "inherit" is the host's console. */
 export type StandardInput = "inherit" | "pipe" | "empty" | string | Uint8Array | AsyncIterable<Uint8Array | string>;
 
-export interface RunOptions {
+/** How a file is turned into a program of the machine. */
+export interface LoadOptions extends PackageRequest {
+  /** Which program of a package: a name or a path. */
+  readonly exec?: string;
+}
+
+export interface RunOptions extends LoadOptions {
   /** The program's arguments, without its name. */
   readonly args?: readonly string[];
   /** argv[0]; the program's name when absent. */
@@ -97,4 +109,4 @@ export interface ProcessInfo {
   readonly command: string;
 }
 
-export type { Host, Limits, Topic, TraceEvent };
+export type { ArchiveEntry, Host, Limits, PackageHost, Progress, Topic, TraceEvent };

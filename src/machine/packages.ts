@@ -1,0 +1,46 @@
+// Packages into a machine: what to ask the packages layer for, and which program of a package is meant.
+
+import { CerebroError } from "../base/errors.ts";
+import { isDeb } from "../formats/deb.ts";
+import type { PackageHost } from "../host/packages.ts";
+import type { PreparedRoot } from "../packages/prepare.ts";
+import type { LoadOptions } from "./options.ts";
+
+export type { PreparedRoot } from "../packages/prepare.ts";
+
+/** Whether the beginning of a file is that of a package. */
+export const isPackage = (bytes: Uint8Array): boolean => isDeb(bytes);
+
+/** Finds what is asked for, and what that depends on. `main` is the .deb to run: its path, or its bytes. */
+export async function prepare(
+  host: PackageHost | undefined,
+  main: string | Uint8Array | undefined,
+  options: LoadOptions,
+  warn: (message: string) => void,
+): Promise<PreparedRoot> {
+  if (!host)
+    throw new CerebroError("unsupported", "packages need a package host", {
+      hint: "createMachine({ host, packages: nodePackageHost() })",
+    });
+  const { prepareRoot } = await import("../packages/prepare.ts");
+  const { pools, architecture, essential, refresh, progress } = options;
+  return prepareRoot(host, {
+    ...(main !== undefined && { main }),
+    ...(options.with && { with: options.with }),
+    ...(pools && { pools }),
+    ...(architecture && { architecture }),
+    ...(essential && { essential }),
+    ...(refresh !== undefined && { refresh }),
+    ...(progress && { progress }),
+    warn,
+  });
+}
+
+/** The program of a prepared root that `exec` names, or the package's own. */
+export async function programOf(prepared: PreparedRoot, exec: string | undefined): Promise<string> {
+  const { chooseProgram } = await import("../packages/programs.ts");
+  const [asked] = prepared.asked;
+  const stored = prepared.main ?? asked;
+  if (!stored) throw new CerebroError("usage", "no package is named, so there is no program to run");
+  return chooseProgram(prepared.image, stored, exec);
+}
