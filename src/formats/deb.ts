@@ -32,7 +32,7 @@ export interface Deb {
 
 /** Whether bytes look like a .deb. */
 export function isDeb(bytes: Uint8Array): boolean {
-  return isAr(bytes) && latin1(bytes.subarray(8, 22)) === "debian-binary ";
+  return isAr(bytes) && latin1(bytes.subarray(8, 21)) === "debian-binary";
 }
 
 /** Reads the structure and the control archive; data.tar is left packed (see `debData`). */

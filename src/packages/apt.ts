@@ -2,6 +2,7 @@
 // that proxies and credentials of the host are honoured. Where there is no apt-get, its sources are read over the network.
 
 import { CerebroError } from "../base/errors.ts";
+import { encodeUtf8 } from "../base/text.ts";
 import { decompress } from "../formats/compress.ts";
 import type { Stanza } from "../formats/debcontrol.ts";
 import type { PackageHost } from "../host/packages.ts";
@@ -102,32 +103,37 @@ class AptGet {
     return `${this.#state}/lists`;
   }
 
-  /** From here on apt-get works on a state of our own, for which it needs no root. */
+  /**
+   * From here on apt-get works on a state of our own, for which it needs no root: only package lists for this architecture, and
+   * none of the host's hooks.
+   */
   usePrivateLists(): void {
     makeDirectories(this.#host.files, `${this.#state}/lists/partial`);
     makeDirectories(this.#host.files, `${this.#state}/cache/archives/partial`);
-    const settings = [
-      `Dir::State::lists=${this.#state}/lists`,
-      `Dir::Cache=${this.#state}/cache`,
-      "Dir::State::status=/dev/null",
-      `APT::Architecture=${this.#architecture}`,
-      `APT::Architectures=${this.#architecture}`,
-      "APT::Update::Post-Invoke-Success::=",
-      "Acquire::Languages=none",
+    const lines = [
+      `Dir::State::lists "${this.#state}/lists";`,
+      `Dir::Cache "${this.#state}/cache";`,
+      'Dir::State::status "/dev/null";',
+      "#clear APT::Architectures;",
+      `APT::Architecture "${this.#architecture}";`,
+      `APT::Architectures { "${this.#architecture}"; };`,
+      'Acquire::Languages "none";',
+      ...["Update::Pre-Invoke", "Update::Post-Invoke", "Update::Post-Invoke-Success"].map(
+        (hook) => `#clear APT::${hook};`,
+      ),
+      ...["DEP-11", "DEP-11-icons-small", "DEP-11-icons", "Contents-deb", "CNF"].map(
+        (target) => `#clear Acquire::IndexTargets::deb::${target};`,
+      ),
     ];
-    this.#options = settings.flatMap((setting) => ["-o", setting]);
+    const path = `${this.#state}/apt.conf`;
+    writeAtomically(this.#host, path, encodeUtf8(`${lines.join("\n")}\n`));
+    this.#options = ["-c", path];
   }
 
-  /** Runs `apt-get update`; undefined when there is no apt-get. */
-  async update(): Promise<boolean> {
+  /** Runs `apt-get update`. Gives what went wrong: some lists may be there all the same. */
+  async update(): Promise<string | undefined> {
     const result = await this.#host.run("apt-get", [...this.#options, "-q", "update"], this.#state);
-    if (!result) return false;
-    if (result.status !== 0) {
-      throw new CerebroError("network", `apt-get update failed: ${lastLines(result.stderr)}`, {
-        hint: "is the network there?",
-      });
-    }
-    return true;
+    return result?.status === 0 ? undefined : `apt-get update failed: ${aptErrors(result?.stderr ?? "")}`;
   }
 
   /** Downloads asked for together are made by one command. */
@@ -154,7 +160,7 @@ class AptGet {
       const result = await this.#host.run("apt-get", [...this.#options, "-q", "download", ...names], directory);
       if (!result) throw new CerebroError("host", "apt-get is not there any more");
       if (result.status !== 0) {
-        throw new CerebroError("network", `apt-get download failed: ${lastLines(result.stderr)}`, {
+        throw new CerebroError("network", `apt-get download failed: ${aptErrors(result.stderr)}`, {
           hint: "the host's package lists may be out of date: run apt-get update, or use --refresh",
         });
       }
@@ -176,11 +182,10 @@ class AptGet {
   }
 }
 
-function lastLines(text: string): string {
-  const lines = text
-    .split("\n")
-    .filter((line) => line.trim() !== "" && !line.startsWith("W: Download is performed unsandboxed"));
-  return lines.slice(-3).join(" ") || "no reason given";
+/** What apt-get says is wrong. */
+function aptErrors(text: string): string {
+  const errors = text.split("\n").filter((line) => line.startsWith("E: "));
+  return errors.slice(0, 2).join(" ") || text.trim().split("\n").at(-1) || "no reason given";
 }
 
 /** Repositories that are opened one after another only when asked, and then answer together. */
@@ -238,7 +243,11 @@ async function openRepositories(
     directory = apt.privateLists;
     apt.usePrivateLists();
     progress({ name: `package lists for ${architecture}`, activity: "index", bytes: 0, total: undefined });
-    await apt.update();
+    const failure = await apt.update();
+    if (failure && !entries.some((entry) => hasLists(host, directory, entry, architecture))) {
+      throw new CerebroError("network", failure, { hint: "is the network there?" });
+    }
+    if (failure) warn(failure);
   }
   const usable = hasApt ? entries.filter((entry) => hasLists(host, directory, entry, architecture)) : entries;
   for (const entry of entries)

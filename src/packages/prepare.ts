@@ -11,7 +11,7 @@ import { essentialPackages, impliedPackages } from "./essential.ts";
 import { isHostError, readFile, writeAtomically } from "./hostfiles.ts";
 import { buildImage, type RootImage } from "./image.ts";
 import { PoolSource } from "./pool.ts";
-import { findCandidate, resolve } from "./resolve.ts";
+import { findCandidate, resolve, type ResolveOptions } from "./resolve.ts";
 import {
   FileSource,
   storedCandidate,
@@ -26,6 +26,17 @@ import { PackageStore, type StoredPackage } from "./store.ts";
 const closureVersion = 1;
 /** A mirror that cannot be watched for changes is asked again after this many nanoseconds: a day. */
 const closureAge = 86_400_000_000_000n;
+
+/** Called by maintainer scripts only: a root in which none runs can do without. */
+const installationTools = new Set([
+  "dpkg",
+  "install-info",
+  "debconf",
+  "debconf-2.0",
+  "cdebconf",
+  "ucf",
+  "init-system-helpers",
+]);
 
 export type Architecture = "amd64" | "i386";
 
@@ -44,6 +55,8 @@ export interface RootRequest {
   architecture?: Architecture;
   /** "needed": only Essential packages that programs show a need for; "all": every one; "none". */
   essential?: "needed" | "all" | "none";
+  /** Whether maintainer scripts will run in the root: then what only they call is needed too. */
+  scripts?: boolean;
   /** Asks the sources even if the answer is remembered. */
   refresh?: boolean;
   /** The most that one package may unpack to. */
@@ -205,6 +218,7 @@ function closureKey(
     closureVersion,
     architecture,
     request.essential ?? "needed",
+    request.scripts ?? false,
     given.files.map(({ sha256 }) => sha256),
     given.names,
     sources.map(({ identity }) => identity),
@@ -246,8 +260,10 @@ async function findClosure(
   const wanted: Candidate[] = given.files.map((stored) => storedCandidate(stored, "given files"));
   for (const name of given.names) wanted.push(await namedCandidate(name, sources, architecture));
   const asked = wanted.map(({ name }) => name);
-  if (request.essential === "all") await addEssential(essentialPackages, wanted, sources, architecture, request.warn);
-  let packages = await load(await resolve(wanted, sources, architecture), request);
+  const options: ResolveOptions = request.scripts ? {} : { passOver: installationTools };
+  if (request.essential === "all")
+    await addEssential(essentialPackages, wanted, sources, architecture, options, request.warn);
+  let packages = await load(await resolve(wanted, sources, architecture, options), request);
   if ((request.essential ?? "needed") === "needed") {
     const implied = impliedPackages(
       packages,
@@ -255,8 +271,8 @@ async function findClosure(
     );
     const missing = [...implied.keys()].filter((name) => !packages.some((stored) => stored.name === name));
     if (missing.length > 0) {
-      await addEssential(missing, wanted, sources, architecture, (message) => request.warn?.(message));
-      packages = await load(await resolve(wanted, sources, architecture), request);
+      await addEssential(missing, wanted, sources, architecture, options, request.warn);
+      packages = await load(await resolve(wanted, sources, architecture, options), request);
     }
   }
   return { packages, asked };
@@ -268,13 +284,15 @@ async function addEssential(
   wanted: Candidate[],
   sources: readonly PackageSource[],
   architecture: Architecture,
+  options: ResolveOptions,
   warn: ((message: string) => void) | undefined,
 ): Promise<void> {
   const missing: string[] = [];
   for (const name of names) {
     if (wanted.some((candidate) => candidate.name === name)) continue;
     const candidate = await findCandidate(parseRelations(name)[0]![0]!, sources, architecture);
-    if (candidate && (await isResolvable([...wanted, candidate], sources, architecture))) wanted.push(candidate);
+    if (candidate && (await isResolvable([...wanted, candidate], sources, architecture, options)))
+      wanted.push(candidate);
     else missing.push(name);
   }
   if (missing.length > 0) warn?.(`not found, and perhaps needed: ${missing.join(", ")}`);
@@ -284,9 +302,10 @@ async function isResolvable(
   wanted: readonly Candidate[],
   sources: readonly PackageSource[],
   architecture: string,
+  options: ResolveOptions,
 ): Promise<boolean> {
   try {
-    await resolve(wanted, sources, architecture);
+    await resolve(wanted, sources, architecture, options);
     return true;
   } catch (error) {
     if (error instanceof CerebroError && error.code === "dependency") return false;

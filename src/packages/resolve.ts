@@ -20,6 +20,11 @@ export interface Resolution {
   packages: Candidate[];
 }
 
+export interface ResolveOptions {
+  /** A dependency on nothing but these is taken as met. */
+  passOver?: ReadonlySet<string>;
+}
+
 /** Fields are parsed once: resolution asks for the same ones again and again. */
 const parsed = new WeakMap<Stanza, Map<string, Relation[][]>>();
 
@@ -43,8 +48,9 @@ export async function resolve(
   wanted: readonly Candidate[],
   sources: readonly PackageSource[],
   architecture: string,
+  options: ResolveOptions = {},
 ): Promise<Resolution> {
-  const resolver = new Resolver(sources, architecture);
+  const resolver = new Resolver(sources, architecture, options.passOver ?? new Set());
   for (const candidate of wanted) resolver.choose(candidate);
   await resolver.run();
   return { packages: inOrder(wanted, [...resolver.chosen.values()], architecture) };
@@ -100,7 +106,10 @@ class Resolver {
   readonly #sources: readonly PackageSource[];
   readonly #architecture: string;
 
-  constructor(sources: readonly PackageSource[], architecture: string) {
+  readonly #passOver: ReadonlySet<string>;
+
+  constructor(sources: readonly PackageSource[], architecture: string, passOver: ReadonlySet<string>) {
+    this.#passOver = passOver;
     this.#sources = sources;
     this.#architecture = architecture;
   }
@@ -133,6 +142,7 @@ class Resolver {
   }
 
   async #satisfy(by: Candidate, group: Relation[]): Promise<void> {
+    if (group.every(({ name }) => this.#passOver.has(name))) return;
     const chosen = [...this.chosen.values()];
     if (group.some((relation) => chosen.some((candidate) => satisfies(candidate, relation)))) return;
     for (const relation of group) {

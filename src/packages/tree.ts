@@ -47,7 +47,8 @@ export class RootTree {
 
   /** Puts an entry in place. A link on the way is followed as dpkg follows it when it unpacks onto a file system. */
   add(entry: ArchiveEntry, owner: string | undefined): void {
-    const path = this.#place(entry.path);
+    const path =
+      lateLinks.has(entry.path) && entry.type === "directory" ? this.#directory(entry.path) : this.#place(entry.path);
     if (path === undefined) {
       this.#options.warn(`${owner ?? "root"}: /${entry.path} cannot be placed: a part of its path is no directory`);
       return;
