@@ -10,7 +10,13 @@ import type { Task } from "../kernel/task.ts";
 import { descriptorLimit } from "../kernel/filetable.ts";
 import { deviceNumber, devicesOf, minorOf } from "../kernel/vfs/devices.ts";
 import {
-  type Attributes, type FileSystem, type FileSystemStatus, type ListedName, type Path, Type, Vnode,
+  type Attributes,
+  type FileSystem,
+  type FileSystemStatus,
+  type ListedName,
+  type Path,
+  Type,
+  Vnode,
 } from "../kernel/vfs/vnode.ts";
 
 import { WaitQueue } from "../kernel/wait.ts";
@@ -21,7 +27,12 @@ import { openTerminal, terminalControl } from "./tty.ts";
 const slaveMajor = 136;
 const bufferLimit = 16384;
 const Request = {
-  packet: 0x5420, getNumber: 0x80045430, setLock: 0x40045431, getLock: 0x80045439, getPeer: 0x5441, available: 0x541b,
+  packet: 0x5420,
+  getNumber: 0x80045430,
+  setLock: 0x40045431,
+  getLock: 0x80045439,
+  getPeer: 0x5441,
+  available: 0x541b,
 } as const;
 
 /** One pair. */
@@ -299,7 +310,18 @@ function attributesOf(
   time: bigint,
 ): Attributes {
   return {
-    device, inode, mode, links: 1, uid, gid, rdev, size: 0, blockSize: 1024, blocks: 0, accessed: time, modified: time,
+    device,
+    inode,
+    mode,
+    links: 1,
+    uid,
+    gid,
+    rdev,
+    size: 0,
+    blockSize: 1024,
+    blocks: 0,
+    accessed: time,
+    modified: time,
     changed: time,
   };
 }

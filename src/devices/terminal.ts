@@ -5,7 +5,16 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { isOrphaned } from "../kernel/life.ts";
 import type { Process } from "../kernel/process.ts";
 import {
-  Code, hasSignal, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH,
+  Code,
+  hasSignal,
+  SIGCONT,
+  SIGHUP,
+  SIGINT,
+  SIGQUIT,
+  SIGTSTP,
+  SIGTTIN,
+  SIGTTOU,
+  SIGWINCH,
 } from "../kernel/signal.ts";
 import { sendToGroup, sendToProcess } from "../kernel/signals.ts";
 import { controllingTerminals, type ControllingTerminal } from "../kernel/terminals.ts";

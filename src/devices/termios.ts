@@ -4,21 +4,57 @@ import type { GuestMemory } from "../memory/guest.ts";
 import { Access } from "../memory/layout.ts";
 
 export const Input = {
-  ignoreBreak: 0o1, strip: 0o40, newlineToReturn: 0o100, ignoreReturn: 0o200, returnToNewline: 0o400, toLower: 0o1000,
-  flow: 0o2000, anyRestarts: 0o4000, bellWhenFull: 0o20000, utf8: 0o40000,
+  ignoreBreak: 0o1,
+  strip: 0o40,
+  newlineToReturn: 0o100,
+  ignoreReturn: 0o200,
+  returnToNewline: 0o400,
+  toLower: 0o1000,
+  flow: 0o2000,
+  anyRestarts: 0o4000,
+  bellWhenFull: 0o20000,
+  utf8: 0o40000,
 } as const;
 export const Output = {
-  process: 0o1, toUpper: 0o2, newlineToBoth: 0o4, returnToNewline: 0o10, noReturnAtStart: 0o20, newlineReturns: 0o40,
+  process: 0o1,
+  toUpper: 0o2,
+  newlineToBoth: 0o4,
+  returnToNewline: 0o10,
+  noReturnAtStart: 0o20,
+  newlineReturns: 0o40,
   expandTabs: 0o14000,
 } as const;
 export const Local = {
-  signals: 0o1, canonical: 0o2, echo: 0o10, echoErase: 0o20, echoKill: 0o40, echoNewline: 0o100, noFlush: 0o200,
-  stopBackground: 0o400, echoControl: 0o1000, echoKillErase: 0o4000, extended: 0o100000,
+  signals: 0o1,
+  canonical: 0o2,
+  echo: 0o10,
+  echoErase: 0o20,
+  echoKill: 0o40,
+  echoNewline: 0o100,
+  noFlush: 0o200,
+  stopBackground: 0o400,
+  echoControl: 0o1000,
+  echoKillErase: 0o4000,
+  extended: 0o100000,
 } as const;
 /** Indices of special characters. */
 export const Special = {
-  interrupt: 0, quit: 1, erase: 2, kill: 3, endOfFile: 4, time: 5, minimum: 6, start: 8, stop: 9, suspend: 10,
-  endOfLine: 11, reprint: 12, discard: 13, wordErase: 14, literalNext: 15, endOfLine2: 16,
+  interrupt: 0,
+  quit: 1,
+  erase: 2,
+  kill: 3,
+  endOfFile: 4,
+  time: 5,
+  minimum: 6,
+  start: 8,
+  stop: 9,
+  suspend: 10,
+  endOfLine: 11,
+  reprint: 12,
+  discard: 13,
+  wordErase: 14,
+  literalNext: 15,
+  endOfLine2: 16,
 } as const;
 
 const specials = 19;
@@ -47,8 +83,14 @@ export function defaultTermios(): Termios {
     output: Output.process | Output.newlineToBoth,
     control: 0xbf,
     local:
-      Local.signals | Local.canonical | Local.echo | Local.echoErase | Local.echoKill | Local.echoControl |
-      Local.echoKillErase | Local.extended,
+      Local.signals |
+      Local.canonical |
+      Local.echo |
+      Local.echoErase |
+      Local.echoKill |
+      Local.echoControl |
+      Local.echoKillErase |
+      Local.extended,
     line: 0,
     special,
     inputSpeed: 38400,

@@ -12,12 +12,37 @@ import { Terminal } from "./terminal.ts";
 import { type Form, readTermios, writeTermios } from "./termios.ts";
 
 export const Request = {
-  getSettings: 0x5401, setSettings: 0x5402, setSettingsWait: 0x5403, setSettingsFlush: 0x5404, getOld: 0x5405,
-  setOld: 0x5406, setOldWait: 0x5407, setOldFlush: 0x5408, sendBreak: 0x5409, flow: 0x540a, flush: 0x540b,
-  exclusive: 0x540c, notExclusive: 0x540d, becomeControlling: 0x540e, getGroup: 0x540f, setGroup: 0x5410,
-  outputQueue: 0x5411, simulateInput: 0x5412, getSize: 0x5413, setSize: 0x5414, available: 0x541b, giveUp: 0x5422,
-  setDiscipline: 0x5423, getDiscipline: 0x5424, sendBreakPosix: 0x5425, getSession: 0x5429, getSettings2: 0x802c542a,
-  setSettings2: 0x402c542b, setSettings2Wait: 0x402c542c, setSettings2Flush: 0x402c542d, hangUp: 0x5437,
+  getSettings: 0x5401,
+  setSettings: 0x5402,
+  setSettingsWait: 0x5403,
+  setSettingsFlush: 0x5404,
+  getOld: 0x5405,
+  setOld: 0x5406,
+  setOldWait: 0x5407,
+  setOldFlush: 0x5408,
+  sendBreak: 0x5409,
+  flow: 0x540a,
+  flush: 0x540b,
+  exclusive: 0x540c,
+  notExclusive: 0x540d,
+  becomeControlling: 0x540e,
+  getGroup: 0x540f,
+  setGroup: 0x5410,
+  outputQueue: 0x5411,
+  simulateInput: 0x5412,
+  getSize: 0x5413,
+  setSize: 0x5414,
+  available: 0x541b,
+  giveUp: 0x5422,
+  setDiscipline: 0x5423,
+  getDiscipline: 0x5424,
+  sendBreakPosix: 0x5425,
+  getSession: 0x5429,
+  getSettings2: 0x802c542a,
+  setSettings2: 0x402c542b,
+  setSettings2Wait: 0x402c542c,
+  setSettings2Flush: 0x402c542d,
+  hangUp: 0x5437,
   getExclusive: 0x80045440,
 } as const;
 
@@ -35,7 +60,13 @@ const setters = new Map<number, { form: Form; flush: boolean }>([
 ]);
 
 /** Requests on a terminal, from its own side or a pseudo-terminal's master. */
-export function terminalControl(terminal: Terminal, task: Task, request: number, at: number, fromMaster = false): number {
+export function terminalControl(
+  terminal: Terminal,
+  task: Task,
+  request: number,
+  at: number,
+  fromMaster = false,
+): number {
   const { process } = task;
   const { guest } = process.memory;
   const setter = setters.get(request);
@@ -196,10 +227,21 @@ export class TtyFile extends OpenFile {
 }
 
 /** Opens a terminal; a session leader without one gets it as its controlling terminal, unless O_NOCTTY. */
-export function openTerminal(terminal: Terminal, flags: number, path: Path, process: Process, onClose?: () => void): TtyFile {
+export function openTerminal(
+  terminal: Terminal,
+  flags: number,
+  path: Path,
+  process: Process,
+  onClose?: () => void,
+): TtyFile {
   if (terminal.hungUp) throw EIO;
   const leads = process.pid === process.session && !controllingTerminals(process.kernel).has(process.session);
-  if (leads && terminal.session === 0 && (flags & Open.noControllingTty) === 0 && (flags & Open.accessMask) !== Open.writeOnly)
+  if (
+    leads &&
+    terminal.session === 0 &&
+    (flags & Open.noControllingTty) === 0 &&
+    (flags & Open.accessMask) !== Open.writeOnly
+  )
     terminal.control(process);
   return new TtyFile(terminal, flags, path, onClose);
 }

@@ -18,7 +18,13 @@ import { OverlayFileSystem } from "./overlay.ts";
 const entry = (path: string, type: "file" | "directory" | "symlink" | "hardlink", content = "", mode = 0o644) => {
   const bytes = new TextEncoder().encode(content);
   return {
-    path, type, mode: type === "directory" ? 0o755 : mode, uid: 0, gid: 0, mtime: 1_700_000_000, size: bytes.length,
+    path,
+    type,
+    mode: type === "directory" ? 0o755 : mode,
+    uid: 0,
+    gid: 0,
+    mtime: 1_700_000_000,
+    size: bytes.length,
     ...(type === "symlink" || type === "hardlink" ? { linkTarget: content } : {}),
     read(into: Uint8Array, position: number) {
       const part = bytes.subarray(position, position + into.length);
@@ -66,8 +72,12 @@ function stat(task: Task, path: string, follow = true) {
   if (result < 0) throw new Error(`stat ${path}: ${result}`);
   const view = new DataView(take(task, 144).buffer);
   return {
-    inode: Number(view.getBigUint64(8, true)), links: Number(view.getBigUint64(16, true)), mode: view.getUint32(24, true),
-    uid: view.getUint32(28, true), size: Number(view.getBigUint64(48, true)), modified: view.getBigInt64(88, true),
+    inode: Number(view.getBigUint64(8, true)),
+    links: Number(view.getBigUint64(16, true)),
+    mode: view.getUint32(24, true),
+    uid: view.getUint32(28, true),
+    size: Number(view.getBigUint64(48, true)),
+    modified: view.getBigInt64(88, true),
   };
 }
 

@@ -31,7 +31,12 @@ export class FileSystemTypes {
   unnamed(process: Process, label: string): Path {
     this.hidden ??= nameSpace(this.make("tmpfs", process, "tmpfs", ""));
     const { fsuid, fsgid } = process.credentials;
-    const path = new Path(this.hidden.vnode.createUnnamed(Type.regular | 0o777, fsuid, fsgid), this.hidden, label, this.hidden.mount);
+    const path = new Path(
+      this.hidden.vnode.createUnnamed(Type.regular | 0o777, fsuid, fsgid),
+      this.hidden,
+      label,
+      this.hidden.mount,
+    );
     path.removed = true;
     return path;
   }

@@ -113,6 +113,8 @@ export function openPath(process: Process, path: Path, flags: number): OpenFile 
 
 function openVnode(process: Process, path: Path, flags: number): OpenFile {
   const kept = flags & keptFlags;
+  const again = path.vnode.reopen(kept);
+  if (again) return again;
   let file: OpenFile;
   switch (path.vnode.type) {
     case Type.regular:

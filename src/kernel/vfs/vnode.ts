@@ -141,6 +141,10 @@ export abstract class Vnode {
   follow(_process: Process): Path | undefined {
     return undefined;
   }
+  /** For what stands for an open file that has no path (a pipe in /proc/self/fd): the open file that opening it gives. */
+  reopen(_flags: number): OpenFile | undefined {
+    return undefined;
+  }
   setAttributes(_change: Partial<Attributes>): void {
     throw EROFS;
   }
