@@ -271,6 +271,9 @@ export const sse4Rows: readonly Row[] = [
   compareStrings("61", "pcmpestri", true, true),
   compareStrings("62", "pcmpistrm", false, false),
   compareStrings("63", "pcmpistri", false, true),
-  ins("F2 0F 38 F0 /r", "crc32", ["r32", "rm8"], crc),
-  ins("F2 0F 38 F1 /r", "crc32", ["r32", "rm"], crc),
+  // Memory forms apart: they share their opcodes with MOVBE.
+  ins("F2 0F 38 F0 /r", "crc32", ["r32", "m8"], crc),
+  ins("F2 0F 38 F0 /r", "crc32", ["r32", "r8:rm"], crc),
+  ins("F2 0F 38 F1 /r", "crc32", ["r32", "m"], crc),
+  ins("F2 0F 38 F1 /r", "crc32", ["r32", "r:rm"], crc),
 ];

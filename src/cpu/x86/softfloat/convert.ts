@@ -19,8 +19,11 @@ export const words = { low: 0, high: 0 };
 
 const x = new Unpacked();
 
-/** From a double's two halves. A denormal raises the denormal exception, a signaling NaN the invalid one. */
-export function fromDouble(r: Extended, low: number, high: number): void {
+/**
+ * From a double's two halves. A denormal raises the denormal exception, a signaling NaN becomes quiet and raises the invalid
+ * one; as the operand of an arithmetic instruction (`load` false) it stays signaling for the operation to see.
+ */
+export function fromDouble(r: Extended, low: number, high: number, load = true): void {
   const exponent = (high >>> 20) & 0x7ff;
   const sign = (high >>> 16) & 0x8000;
   const top = (high << 11) | (low >>> 21);
@@ -30,11 +33,11 @@ export function fromDouble(r: Extended, low: number, high: number): void {
     r.low = low << 11;
     return;
   }
-  special(r, sign, exponent !== 0, top & 0x7fffffff, low << 11, bias - 1022);
+  special(r, sign, exponent !== 0, top & 0x7fffffff, low << 11, bias - 1022, load);
 }
 
-/** From a single's bits. */
-export function fromSingle(r: Extended, bits: number): void {
+/** From a single's bits; see `fromDouble`. */
+export function fromSingle(r: Extended, bits: number, _high = 0, load = true): void {
   const exponent = (bits >>> 23) & 0xff;
   const sign = (bits >>> 16) & 0x8000;
   if (exponent !== 0 && exponent !== 0xff) {
@@ -43,15 +46,27 @@ export function fromSingle(r: Extended, bits: number): void {
     r.low = 0;
     return;
   }
-  special(r, sign, exponent !== 0, (bits << 8) & 0x7fffffff, 0, bias - 126);
+  special(r, sign, exponent !== 0, (bits << 8) & 0x7fffffff, 0, bias - 126, load);
 }
 
 /** Zero, denormal, infinity or NaN, with the fraction left-aligned below the integer bit. */
-function special(r: Extended, sign: number, full: boolean, high: number, low: number, least: number): void {
+function special(
+  r: Extended,
+  sign: number,
+  full: boolean,
+  high: number,
+  low: number,
+  least: number,
+  load: boolean,
+): void {
   if (full) {
     const nan = (high | low) !== 0;
-    if (nan && (high & 0x40000000) === 0) environment.flags |= Exception.invalid;
-    return r.set(sign | 0x7fff, high | (nan ? 0xc0000000 : 0x80000000), low);
+    let top = high | 0x80000000;
+    if (nan && load) {
+      if ((high & 0x40000000) === 0) environment.flags |= Exception.invalid;
+      top |= 0x40000000;
+    }
+    return r.set(sign | 0x7fff, top, low);
   }
   if ((high | low) === 0) return r.set(sign, 0, 0);
   environment.flags |= Exception.denormal;
