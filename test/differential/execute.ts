@@ -12,6 +12,7 @@ import { regionCompiler } from "../../src/cpu/translate/compiler.ts";
 import { supportModule } from "../../src/cpu/translate/support.ts";
 import { BranchEntry, type CodeSource } from "../../src/cpu/translate/types.ts";
 import { translateBlock } from "../../src/cpu/x86/block.ts";
+import { needsDirected } from "../../src/cpu/x86/directed.ts";
 import { GuestMemory, PageFault } from "../../src/memory/guest.ts";
 import { Access, layout } from "../../src/memory/layout.ts";
 import { ModuleBuilder } from "../../src/wasm/module.ts";
@@ -63,7 +64,7 @@ export function straightEngine(long: boolean): Engine {
               const exit = translated.run(i);
               const pc = cpu.pc;
               if (exit === ExitKind.trap) return { trap: cpu.words[offsets.exitDetail / 4]!, address: 0 };
-              if (exit !== goOn) return { trap: -2 - exit, address: 0 };
+              if (exit !== goOn && exit !== ExitKind.untranslated) return { trap: -2 - exit, address: 0 };
               if (pc === place.taken) return { trap: outcome.jumped, address: 0 };
               if (pc !== place.code) return { trap: outcome.none, address: pc };
             }
@@ -80,13 +81,13 @@ export function straightEngine(long: boolean): Engine {
 }
 
 /** The block of a case: its one instruction and a jump to the next. */
-function blockOf({ record, instruction, long }: Case): Block {
+function blockOf({ record, view, instruction, long }: Case): Block {
   const fetch = (address: number): number => {
     const offset = address - place.code;
     if (offset >= instruction.length) throw new PageFault(address, Access.execute, true);
     return record[field.code + offset]!;
   };
-  return translateBlock(fetch, place.code, long);
+  return translateBlock(fetch, place.code, long, needsDirected(view.getUint32(field.fx + fx.mxcsr, true)));
 }
 
 /** Interrupts behind the instruction and where taken branches go. */
@@ -289,7 +290,11 @@ export function differences(made: Case, ending: Ending, cpu: CpuView, result: Da
   const compared = comparedFlags & ~undefinedFlags;
   note("flags", flagsOf(cpu) & compared, result.getUint32(field.resultFlags, true) & compared);
   const at = field.fx;
-  note("mxcsr", cpu.view.getUint32(offsets.mxcsr, true), result.getUint32(at + fx.mxcsr, true));
+  // Exceptions leave their flags in MXCSR only when arithmetic is directed (docs/QUIRKS.md).
+  const before = made.view.getUint32(at + fx.mxcsr, true);
+  const mxcsrBits = needsDirected(before) || made.row.name === "ldmxcsr" || made.row.name === "fxrstor" ? 0xffff : 0xffc0;
+  const mxcsr = cpu.view.getUint32(offsets.mxcsr, true);
+  note("mxcsr", mxcsr & mxcsrBits, result.getUint32(at + fx.mxcsr, true) & mxcsrBits);
   for (let i = 0; i < (made.long ? 16 : 8); i++)
     for (let half = 0; half < 2; half++) {
       const ours = cpu.view.getBigUint64(offsets.xmm + 16 * i + 8 * half, true);

@@ -3,7 +3,7 @@
 
 import { Arithmetic, Compare, Format, Source, storePop, Unary } from "../x87/callouts.ts";
 import { Save } from "../x87/environment.ts";
-import { offsets, Vector } from "../../state.ts";
+import { ExitKind, offsets, Vector } from "../../state.ts";
 import { Condition, type Lift, type Value } from "../lift.ts";
 import { ins, type LiftRow, type Row } from "../table.ts";
 
@@ -296,12 +296,12 @@ const controlRows: readonly Row[] = [
     ir.load(0, ir.address());
     ir.load(0, ir.offset(ir.address(), 511));
     ir.callout("fxrstor", fx(ir), addressOf(ir));
-    ir.jump(ir.next);
+    ir.exit(ExitKind.untranslated, ir.next);
   }),
   ins("NP 0F AE /2", "ldmxcsr", ["m32"], (ir) => {
     ir.callout("loadMxcsr", ir.resize(2, 3, ir.load(2, ir.address())));
     // The code behind it may have to be translated another way.
-    ir.jump(ir.next);
+    ir.exit(ExitKind.untranslated, ir.next);
   }),
   ins("NP 0F AE /3", "stmxcsr", ["m32"], (ir) => ir.store(2, ir.address(), ir.stateLoad(2, offsets.mxcsr))),
   ins("NP 0F C3 /r", "movnti", ["my", "ry"], (ir, to, from) => ir.write(to!, ir.read(from!))),
