@@ -1,8 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { compileC, runProgram } from "../../test/cpu/program.ts";
-import { Translations } from "./executor.ts";
+import { GuestMemory } from "../memory/guest.ts";
+import { Access } from "../memory/layout.ts";
+import { Translations, X86Machine } from "./executor.ts";
+import { ExitKind, Register, Vector, offsets } from "./state.ts";
 import { regionCompiler } from "./translate/compiler.ts";
+import { CpuView } from "./view.ts";
 
 const bare = ["-nostdlib", "-fno-stack-protector", "-fno-builtin"];
 
@@ -90,3 +94,112 @@ for (const bits of [64, 32])
       }
     });
   }
+
+const code = 0x400000;
+
+/** A machine with machine code at `code`, one writable page behind a hole, and a stack. */
+function machineWith(bytes: readonly number[], translations = new Translations({ long: true })) {
+  const memory = new GuestMemory();
+  memory.reach(0x600000);
+  memory.u8.set(bytes, code);
+  memory.allow(code, code + 0x1000, Access.read | Access.write | Access.execute);
+  memory.allow(0x500000, 0x501000, Access.read | Access.write);
+  memory.allow(0x501000, 0x502000, Access.read);
+  const cpu = new CpuView(memory);
+  cpu.view.setUint32(offsets.mxcsr, 0x1f80, true);
+  cpu.pc = code;
+  cpu.enter();
+  return { memory, cpu, machine: new X86Machine(memory, translations) };
+}
+
+const fault = (cpu: CpuView) => ({
+  pc: cpu.pc,
+  vector: cpu.words[offsets.exitDetail / 4],
+  address: Number(cpu.view.getBigUint64(offsets.faultAddress, true)),
+  access: cpu.words[offsets.faultAccess / 4],
+});
+
+test("a refused access stops at its instruction with nothing of it done", () => {
+  // inc eax; push rax to a hole; inc eax
+  const { cpu, machine } = machineWith([0xff, 0xc0, 0x50, 0xff, 0xc0]);
+  cpu.set(Register.rsp, 0x503000);
+  expect(machine.run(cpu, 100)).toBe(ExitKind.trap);
+  expect(fault(cpu)).toEqual({ pc: code + 2, vector: Vector.page, address: 0x502ff8, access: Access.write });
+  expect([cpu.get(Register.rax), cpu.get(Register.rsp)]).toEqual([1, 0x503000]);
+});
+
+test("an access that begins well and ends in a refused page names the first refused byte", () => {
+  // mov [rdi], rax
+  const { memory, cpu, machine } = machineWith([0x48, 0x89, 0x07]);
+  cpu.set(Register.rdi, 0x500ffc);
+  cpu.set(Register.rax, -1);
+  expect(machine.run(cpu, 100)).toBe(ExitKind.trap);
+  expect(fault(cpu)).toMatchObject({ pc: code, address: 0x501000 });
+  expect(memory.readU32(0x500ffc)).toBe(0);
+  cpu.setBig(Register.rdi, 0x1234_0050_0000n);
+  expect(machine.run(cpu, 100)).toBe(ExitKind.trap);
+  expect(fault(cpu)).toMatchObject({ pc: code, address: 0x1234_0050_0000 });
+});
+
+test("division by zero and jumps to nowhere trap", () => {
+  // mov ecx, 0; div ecx
+  const division = machineWith([0xb9, 0, 0, 0, 0, 0xf7, 0xf1]);
+  expect(division.machine.run(division.cpu, 100)).toBe(ExitKind.trap);
+  expect(fault(division.cpu)).toMatchObject({ pc: code + 5, vector: Vector.divide });
+  // jmp rax
+  const jump = machineWith([0xff, 0xe0]);
+  jump.cpu.set(Register.rax, 0x500000);
+  expect(jump.machine.run(jump.cpu, 100)).toBe(ExitKind.trap);
+  expect(fault(jump.cpu)).toEqual({ pc: 0x500000, vector: Vector.page, address: 0x500000, access: Access.execute });
+});
+
+test("fuel ends an endless loop, interpreted and compiled", () => {
+  for (const compiler of [undefined, regionCompiler()]) {
+    // inc rax; jmp back
+    const translations = new Translations({ long: true, ...(compiler && { compiler }) });
+    const { cpu, machine } = machineWith([0x48, 0xff, 0xc0, 0xeb, 0xfb], translations);
+    for (let i = 0; i < 20; i++) expect(machine.run(cpu, 1000)).toBe(ExitKind.budget);
+    expect(cpu.pc).toBe(code);
+    expect(cpu.get(Register.rax)).toBeGreaterThan(15_000);
+    expect(translations.counts.regions).toBe(compiler ? 1 : 0);
+  }
+});
+
+test("an instruction that rewrites the next one in its block is honoured", () => {
+  // mov byte [rip+2], 2 (the immediate below); mov eax, 1; syscall
+  const { cpu, machine } = machineWith([0xc6, 0x05, 1, 0, 0, 0, 2, 0xb8, 1, 0, 0, 0, 0x0f, 0x05]);
+  for (let i = 0; i < 3; i++) {
+    cpu.pc = code;
+    expect(machine.run(cpu, 100)).toBe(ExitKind.syscall);
+    expect(cpu.get(Register.rax)).toBe(2);
+    expect(cpu.pc).toBe(code + 14);
+  }
+});
+
+test("a forked address space has its own code and shares translations", () => {
+  const compiler = regionCompiler();
+  const translations = new Translations({ long: true, compiler });
+  // mov eax, 5; dec ebx; jnz back; syscall
+  const { memory, cpu, machine } = machineWith([0xb8, 5, 0, 0, 0, 0xff, 0xcb, 0x75, 0xf7, 0x0f, 0x05], translations);
+  const rounds = (of: X86Machine, view: CpuView) => {
+    view.pc = code;
+    view.set(Register.rbx, 5000);
+    let kind: number;
+    while ((kind = of.run(view, 100_000)) === ExitKind.budget);
+    expect(kind).toBe(ExitKind.syscall);
+    return view.get(Register.rax);
+  };
+  expect(rounds(machine, cpu)).toBe(5);
+  expect(translations.counts.regions).toBe(1);
+  const copy = new GuestMemory();
+  copy.reach(0x600000);
+  copy.u8.set(memory.u8.subarray(0x200000, 0x600000), 0x200000);
+  copy.allow(code, code + 0x1000, Access.read | Access.write | Access.execute);
+  const child = machine.fork(copy);
+  const childCpu = cpu.clone(copy);
+  childCpu.enter();
+  expect(rounds(child, childCpu)).toBe(5);
+  expect(translations.counts).toMatchObject({ regions: 1, blocks: 2 });
+  copy.writeU8(code + 1, 7);
+  expect([rounds(child, childCpu), rounds(machine, cpu)]).toEqual([7, 5]);
+});

@@ -15,9 +15,13 @@ import { BranchEntry, branchEntry, type CodeSource, type RegionCompiler } from "
 import { Trap } from "./trap.ts";
 import type { CpuView } from "./view.ts";
 import { translateBlock } from "./x86/block.ts";
+import { needsDirected } from "./x86/directed.ts";
 
 /** Executions of a block by a jump before the region around it is compiled. */
-export const hotThreshold = 100;
+export const hotThreshold = 1000;
+/** Hot blocks are compiled together: when this many wait, or when one of them ran this often again. */
+const batchSize = 8;
+const batchPatience = 200;
 /** Executions before a compiled module of a relative process is looked for. */
 const knownThreshold = 2;
 /** Executions before a block that could not be compiled is tried again. */
@@ -33,7 +37,9 @@ interface Support {
 
 /** What all machines of one mode share: modules that never change, and what was translated. */
 export class Translations implements Support {
-  readonly cache: CodeCache;
+  readonly long: boolean;
+  /** Translations for the ordinary floating-point environment, and for all others (x86/directed.ts). */
+  readonly caches: readonly [CodeCache, CodeCache];
   readonly interpreter: WebAssembly.Module;
   readonly support: WebAssembly.Module;
   readonly compiler: RegionCompiler | undefined;
@@ -41,7 +47,8 @@ export class Translations implements Support {
   readonly counts = { blocks: 0, instructions: 0, regions: 0, flushes: 0, invalidations: 0 };
 
   constructor(options: { long: boolean; compiler?: RegionCompiler }) {
-    this.cache = new CodeCache(options.long);
+    this.long = options.long;
+    this.caches = [new CodeCache(), new CodeCache()];
     this.compiler = options.compiler;
     this.interpreter = new WebAssembly.Module(interpreterModule(options.long));
     this.support = new WebAssembly.Module(supportModule(options.long));
@@ -71,7 +78,14 @@ interface Installed {
   readonly instance: WebAssembly.Instance;
 }
 
-const word = { pc: offsets.pc / 4, fuel: offsets.fuel / 4, kind: offsets.exitKind / 4, detail: offsets.exitDetail / 4 };
+/** Indices of state fields as words. */
+const word = {
+  pc: offsets.pc / 4,
+  fuel: offsets.fuel / 4,
+  kind: offsets.exitKind / 4,
+  detail: offsets.exitDetail / 4,
+  mxcsr: offsets.mxcsr / 4,
+};
 const exitOperation = opNumber("exit");
 
 /** The processor of one address space. */
@@ -79,9 +93,13 @@ export class X86Machine {
   readonly memory: GuestMemory;
   readonly translations: Translations;
   private readonly long: boolean;
-  private readonly cache: CodeCache;
+  private cache: CodeCache;
+  /** Translating for an environment in which SSE arithmetic goes through callouts. */
+  private directed = false;
   private readonly arena: Arena;
   private top: number;
+  /** Hot addresses that wait to be compiled together. */
+  private hot: number[] = [];
   private cpu!: CpuView;
 
   private readonly entries = new Map<number, Entry>();
@@ -106,8 +124,8 @@ export class X86Machine {
   constructor(memory: GuestMemory, translations: Translations, arena: Arena = { start: map.arena, end: map.arenaEnd }) {
     this.memory = memory;
     this.translations = translations;
-    this.cache = translations.cache;
-    this.long = this.cache.long;
+    this.cache = translations.caches[0];
+    this.long = translations.long;
     this.arena = arena;
     this.top = arena.start;
   }
@@ -155,6 +173,7 @@ export class X86Machine {
     let left = fuel;
     let redo = false;
     for (;;) {
+      if (needsDirected(cpu.words[word.mxcsr]!) !== this.directed) this.redirect();
       const pc = cpu.words[word.pc]! >>> 0;
       let kind: number;
       const slot = redo ? undefined : this.slots.get(pc);
@@ -257,7 +276,7 @@ export class X86Machine {
     let block = cache.block(pc, memory.u8);
     if (block === undefined) {
       this.fetchPage = -1;
-      block = translateBlock(this.fetch, pc, this.long);
+      block = translateBlock(this.fetch, pc, this.long, this.directed);
       cache.keepBlock(pc, block, memory.u8);
       translations.counts.blocks++;
       translations.counts.instructions += block.instructions.length >>> 1;
@@ -336,6 +355,18 @@ export class X86Machine {
     i32.fill(0, map.targets >>> 2, (map.targets >>> 2) + 1024);
     i32[map.targetCount >>> 2] = 0;
     this.translations.counts.flushes++;
+  }
+
+  /** The floating-point environment has changed in a way that translations depend on: starts with none. */
+  private redirect(): void {
+    this.directed = !this.directed;
+    this.cache = this.translations.caches[this.directed ? 1 : 0];
+    for (const list of this.modules.values()) for (const installed of list) this.uninstall(installed);
+    this.modules.clear();
+    this.flush();
+    this.entries.clear();
+    this.pages.clear();
+    this.hot = [];
   }
 
   /** Drops all translations of a page whose code changes. */
@@ -425,23 +456,31 @@ export class X86Machine {
     if (entry === undefined || compiler === undefined) return;
     const known = this.cache.module(pc, this.memory.u8);
     if (known !== undefined) this.install(known);
-    else if (this.count(entry) >= hotThreshold) this.compile(compiler, pc);
-    if (!this.slots.has(pc) && entry.address !== 0) {
-      entry.executions = this.count(entry);
-      this.countdown(entry, entry.executions < hotThreshold ? hotThreshold - entry.executions : retryThreshold);
+    else if (this.count(entry) >= hotThreshold) {
+      const waiting = this.hot.includes(pc);
+      if (!waiting) this.hot.push(pc);
+      if (waiting || this.hot.length >= batchSize) {
+        const batch = this.hot;
+        this.hot = [];
+        this.compile(compiler, batch);
+      }
     }
+    if (this.slots.has(pc) || entry.address === 0) return;
+    entry.executions = this.count(entry);
+    const rest = hotThreshold - entry.executions;
+    this.countdown(entry, rest > 0 ? rest : this.hot.includes(pc) ? batchPatience : retryThreshold);
   }
 
   /** Compiles the code at `pc` now, hot or not: for tests that compare compiled code with the interpreter. */
   compileAt(cpu: CpuView, pc: number): boolean {
     if (!this.started) this.start();
     this.cpu = cpu;
-    if (this.translations.compiler !== undefined) this.compile(this.translations.compiler, pc);
+    if (this.translations.compiler !== undefined) this.compile(this.translations.compiler, [pc]);
     return this.slots.has(pc);
   }
 
-  private compile(compiler: RegionCompiler, pc: number): void {
-    const compiled = compiler.compile(this.source, [pc]);
+  private compile(compiler: RegionCompiler, hot: readonly number[]): void {
+    const compiled = compiler.compile(this.source, hot);
     if (compiled === undefined) return;
     this.translations.counts.regions++;
     this.install(this.cache.keepModule(compiled, new WebAssembly.Module(compiled.bytes), this.memory.u8));

@@ -111,7 +111,7 @@ export class BlockBuilder {
       pc: pc | 0,
       length,
       code: this.code,
-      pool: new Int32Array(this.pool),
+      pool: this.pool.length === 0 ? noPool : new Int32Array(this.pool),
       instructions: new Int32Array(this.starts),
     };
   }
@@ -138,6 +138,8 @@ export class BlockBuilder {
     return value;
   }
 }
+
+const noPool = new Int32Array(0);
 
 /** The buffer of the builder that finished last: most blocks are built one after another. */
 let spare: Int32Array<ArrayBuffer> | undefined;

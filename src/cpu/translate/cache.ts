@@ -20,14 +20,9 @@ export interface KnownModule {
 const firstSlot = 1;
 
 export class CodeCache {
-  readonly long: boolean;
   private readonly blocks = new Map<number, KnownBlock[]>();
   private readonly modules = new Map<number, KnownModule[]>();
   private readonly slots = new Map<number, number>();
-
-  constructor(long: boolean) {
-    this.long = long;
-  }
 
   /** A block at `pc` made from the bytes that are there now. */
   block(pc: number, memory: Uint8Array): Block | undefined {

@@ -24,10 +24,12 @@ const advance = (pc: number, length: number, long: boolean): number => (long ? p
 /**
  * Translates the block at `pc` (a guest address, beyond 32 bits in 64-bit mode when its mapping is). `fetch` gives code bytes
  * and throws PageFault where execution is refused; that reaches the caller only when the first instruction is hit.
- * An invalid instruction becomes a block that ends in a trap.
+ * An invalid instruction becomes a block that ends in a trap. `directed` is needsDirected(MXCSR) (directed.ts): what changes
+ * MXCSR ends its block with ExitKind.untranslated, so that the executor looks again.
  */
-export function translateBlock(fetch: Fetch, pc: number, long: boolean): Block {
+export function translateBlock(fetch: Fetch, pc: number, long: boolean, directed = false): Block {
   const lift = new Lift(long);
+  lift.directed = directed;
   let at = pc;
   for (let count = 0; !lift.ended; count++) {
     if (count === blockLimits.instructions || lift.count > blockLimits.operations) {
