@@ -9,6 +9,8 @@ export interface Option {
   readonly value?: string;
   readonly short?: string;
   readonly repeat?: boolean;
+  /** What it means when no value is given by "=". */
+  readonly bare?: string;
   readonly help: string;
 }
 
@@ -30,7 +32,11 @@ export interface Parsed<T extends Options> {
 }
 
 /** Parses options up to the first other word, or to "--". Throws a usage error. */
-export function parse<const T extends Options>(table: T, words: readonly string[]): Parsed<T> {
+export function parse<const T extends Options>(table: T, given: readonly string[]): Parsed<T> {
+  const words = given.map((word) => {
+    const bare = word.startsWith("--") ? table[word.slice(2)]?.bare : undefined;
+    return bare === undefined ? word : `${word}=${bare}`;
+  });
   const options = Object.fromEntries(
     Object.entries(table).map(([name, { value, short, repeat }]) => [
       name,
@@ -44,7 +50,7 @@ export function parse<const T extends Options>(table: T, words: readonly string[
     const { values } = parseArgs({ args: ours, options, strict: true, allowPositionals: false });
     return {
       values: values as Values<T>,
-      rest: end ? words.slice(end.index + (end.kind === "option-terminator" ? 1 : 0)) : [],
+      rest: end ? given.slice(end.index + (end.kind === "option-terminator" ? 1 : 0)) : [],
     };
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
@@ -57,9 +63,12 @@ export function parse<const T extends Options>(table: T, words: readonly string[
 
 /** The options as lines of help. */
 export function describe(table: Options): string {
-  const rows = Object.entries(table).map(([name, { value, short, help }]) => {
+  const rows = Object.entries(table).map(([name, { value, short, help, bare }]) => {
     const long = name.length === 1 ? `-${name}` : `--${name}`;
-    return [`${short ? `-${short}, ` : ""}${long}${value ? ` ${value}` : ""}`, help] as const;
+    return [
+      `${short ? `-${short}, ` : ""}${long}${!value ? "" : bare === undefined ? ` ${value}` : `[=${value}]`}`,
+      help,
+    ] as const;
   });
   const width = Math.max(...rows.map(([left]) => left.length)) + 2;
   return rows

@@ -22,6 +22,8 @@ export interface MachineOptions {
   readonly packages?: PackageHost;
   /** What the root holds at first, beside what packages bring. */
   readonly root?: Iterable<ArchiveEntry>;
+  /** A directory of the host as the root, read-only under a writable layer in memory. */
+  readonly rootDirectory?: string;
   readonly mounts?: readonly HostMount[];
   /** Limits of each program that is run and all its descendants, unless `run` says otherwise. */
   readonly contract?: Partial<Limits>;

@@ -5,6 +5,8 @@ import { PtsFileSystem } from "../devices/pty.ts";
 import { ArchiveFileSystem, type ArchiveEntry } from "../fs/archive.ts";
 import { MemoryFileSystem } from "../fs/memory.ts";
 import { OverlayFileSystem } from "../fs/overlay.ts";
+import { ProcFileSystem } from "../fs/proc.ts";
+import { SysFileSystem } from "../fs/sys.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Process } from "../kernel/process.ts";
 import { makeDirectory } from "../kernel/vfs/operations.ts";
@@ -49,4 +51,6 @@ export function mountAll(init: Process): void {
   mountAt(init, "/dev", deviceFileSystem(kernel));
   mountAt(init, "/dev/pts", new PtsFileSystem(kernel));
   mountAt(init, "/dev/shm", memory(0o1777));
+  mountAt(init, "/proc", new ProcFileSystem(kernel));
+  mountAt(init, "/sys", new SysFileSystem(kernel));
 }
