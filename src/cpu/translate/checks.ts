@@ -6,6 +6,7 @@
 // ends the run.
 
 import { Denied, pageShift, pageSize } from "../../memory/layout.ts";
+import { Register } from "../state.ts";
 import { Item, itemWords, type Lowered } from "./lower.ts";
 import { isLoad, ops, type Node, type Nodes } from "./nodes.ts";
 
@@ -26,6 +27,8 @@ export interface Checks {
   /** Index into `list` for each item (by position / itemWords); -1 when nothing is checked there. */
   readonly at: Int32Array;
   readonly list: readonly Check[];
+  /** For each entry of the region; the first one's is empty. */
+  readonly guards: readonly (Guard | undefined)[];
 }
 
 /** Displacements for which a check of the wrapped address, and of the root's upper half, is exact: see `Check`. */
@@ -196,6 +199,22 @@ class Analysis {
     return after;
   }
 
+  /** What facts ask of whoever enters; undefined when nothing. */
+  guard(facts: Int32Array): Guard | undefined {
+    const at = Register.rsp * words;
+    const pages = (bits: number) => this.pages.filter((_, i) => bits & (1 << i));
+    const [readable, writable] = [facts[size - 2]!, facts[size - 1]!];
+    const residue = facts[at + 4]!;
+    if (isEmpty(facts, at) && isEmpty(facts, at + 2) && residue < 0 && (readable | writable) === 0) return undefined;
+    return {
+      read: [facts[at]!, facts[at + 1]!],
+      write: [facts[at + 2]!, facts[at + 3]!],
+      residue,
+      readPages: pages(readable & ~writable),
+      writePages: pages(writable),
+    };
+  }
+
   private close(check: Check, facts: Int32Array): void {
     // What may be written may be read.
     if (check.denied & Denied.write) unite(facts, 2, check.low, check.high);
@@ -233,6 +252,27 @@ function meet(to: Int32Array, from: Int32Array, drop: boolean): boolean {
 /** Rounds after which facts that still shrink (a stack pointer going down a loop) are given up. */
 const patience = 3;
 
+/** What must hold of the stack pointer and of constant pages where the region is entered, beside the first entry. */
+export interface Guard {
+  /** Displacements from the stack pointer that must be readable, and writable; empty when low > high. */
+  readonly read: readonly [number, number];
+  readonly write: readonly [number, number];
+  /** The stack pointer modulo 16, or -1. */
+  readonly residue: number;
+  readonly readPages: readonly number[];
+  readonly writePages: readonly number[];
+}
+
+/** Facts that an entry in the midst of a region can look after: the rest is too often not so. */
+function guarded(facts: Int32Array): Int32Array {
+  const kept = emptyFacts();
+  const stack = Register.rsp * words;
+  kept.set(facts.subarray(stack, stack + words), stack);
+  kept[size - 2] = facts[size - 2]!;
+  kept[size - 1] = facts[size - 1]!;
+  return kept;
+}
+
 export function checksOf(
   nodes: Nodes,
   items: Int32Array,
@@ -242,26 +282,38 @@ export function checksOf(
 ): Checks {
   const analysis = new Analysis(nodes, items, length);
   const before: (Int32Array | undefined)[] = parts.map(() => undefined);
-  for (const entry of entries) before[entry] = emptyFacts();
-  const reached = [...entries];
-  for (let round = 0, changed = true; changed; round++) {
-    changed = false;
-    for (let i = 0; i < reached.length; i++) {
-      const at = reached[i]!;
-      const after = analysis.part(parts[at]!, before[at]!);
-      for (const { part: to } of parts[at]!.part.ways) {
-        if (to < 0) continue;
-        const known = before[to];
-        if (known === undefined) {
-          before[to] = after.slice();
-          reached.push(to);
-          changed = true;
-        } else if (meet(known, after, round > patience)) changed = true;
+  const isEntry = new Uint8Array(parts.length);
+  for (const entry of entries) isEntry[entry] = 1;
+  before[entries[0]!] = emptyFacts();
+  const reached = [entries[0]!];
+  const settle = (): void => {
+    for (let round = 0, changed = true; changed; round++) {
+      changed = false;
+      for (let i = 0; i < reached.length; i++) {
+        const at = reached[i]!;
+        const after = analysis.part(parts[at]!, before[at]!);
+        for (const { part: to } of parts[at]!.part.ways) {
+          if (to < 0) continue;
+          const facts = before[to];
+          if (facts === undefined) {
+            before[to] = isEntry[to] ? guarded(after) : after.slice();
+            reached.push(to);
+            changed = true;
+          } else if (meet(facts, after, round > patience)) changed = true;
+        }
       }
     }
+  };
+  settle();
+  // Entries that are not reached from within know nothing when control comes.
+  for (const entry of entries) {
+    if (before[entry] !== undefined) continue;
+    before[entry] = emptyFacts();
+    reached.push(entry);
+    settle();
   }
   // The last round's decisions were made with facts that hold; make them once more to have their checks only.
   analysis.list = [];
   for (const at of reached) analysis.part(parts[at]!, before[at]!);
-  return { at: analysis.at, list: analysis.list };
+  return { at: analysis.at, list: analysis.list, guards: entries.map((entry) => analysis.guard(before[entry]!)) };
 }

@@ -14,18 +14,43 @@ export interface CompilerOptions {
   readonly names?: boolean;
 }
 
+/** What was compiled for one source. */
+interface Known {
+  /** The latest region with an entry at an address. */
+  readonly entries: Map<number, { readonly instructions: number; copies: number }>;
+}
+
+/** Small regions are taken into later ones that lead to them, this often at most; others are jumped to. */
+const absorbable = { instructions: 300, copies: 3 };
+
 /** Makes a compiler of regions. */
 export function regionCompiler({ limits = defaultLimits, names = false }: CompilerOptions = {}): RegionCompiler {
+  const known = new WeakMap<CodeSource, Known>();
   return {
     compile(source: CodeSource, hot: readonly number[]): CompiledModule | undefined {
+      let state = known.get(source);
+      if (state === undefined) known.set(source, (state = { entries: new Map() }));
+      const { entries } = state;
+      const stop = (pc: number) => {
+        const entry = entries.get(pc);
+        return (
+          entry !== undefined && (entry.copies >= absorbable.copies || entry.instructions > absorbable.instructions)
+        );
+      };
       const regions: Region[] = [];
       const taken = new Set<number>();
       for (const pc of hot) {
         if (taken.has(pc | 0)) continue;
-        const region = formRegion(source, pc, limits);
+        const region = formRegion(source, pc, limits, stop);
         if (region === undefined) continue;
         regions.push(region);
-        for (const entry of region.entries) taken.add(region.parts[entry]!.pc);
+        const absorbed = new Set(region.parts.flatMap((part) => entries.get(part.pc) ?? []));
+        for (const entry of absorbed) entry.copies++;
+        const record = { instructions: region.instructions, copies: 0 };
+        for (const entry of region.entries) {
+          taken.add(region.parts[entry]!.pc);
+          entries.set(region.parts[entry]!.pc, record);
+        }
       }
       return regions.length === 0 ? undefined : emitModule(source, regions, names);
     },

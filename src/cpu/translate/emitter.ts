@@ -6,7 +6,7 @@ import type { Code, Label } from "../../wasm/code.ts";
 import { op, type } from "../../wasm/opcodes.ts";
 import type { HelperName } from "../ir/emit.ts";
 import { ExitKind, offsets, stateAddress } from "../state.ts";
-import { checksOf } from "./checks.ts";
+import { checksOf, type Checks } from "./checks.ts";
 import { disentangle, flowOf, type Edge, type Flow, type Graph } from "./graph.ts";
 import { shapeInMemory, flagsOf, vectorsOf, type VectorsOf } from "./liveness.ts";
 import { Lowering, type Lowered } from "./lower.ts";
@@ -46,6 +46,7 @@ class RegionEmitter {
   private readonly vectors: VectorsOf;
   private readonly lowered: Lowered[] = [];
   private readonly values: ValueEmitter;
+  private readonly checks: Checks;
   private readonly around: Surroundings;
   /** Node 0 is the root, node i + 1 is part i, later ones dispatch. */
   private readonly graph: Graph;
@@ -89,7 +90,7 @@ class RegionEmitter {
     const nodes = new Nodes(this.long);
     const lowering = new Lowering(nodes);
     region.parts.forEach((part, i) => this.lowered.push(lowering.lower(part, flags[i]!)));
-    const checks = checksOf(nodes, lowering.items, lowering.length, this.lowered, region.entries);
+    const checks = (this.checks = checksOf(nodes, lowering.items, lowering.length, this.lowered, region.entries));
 
     this.exit = code.block();
     this.budget = code.block();
@@ -243,6 +244,17 @@ class RegionEmitter {
         code.set(this.pc);
       }
     }, false);
+    if (this.checks.guards.some((guard) => guard !== undefined)) {
+      code.get(index).if();
+      this.checks.guards.forEach((guard, i) => {
+        if (guard === undefined) return;
+        code.get(index).i32(i).op(op["i32.eq"]).if();
+        code.i32(region.parts[region.entries[i]!]!.pc).set(this.pc);
+        this.values.guard(guard);
+        code.end();
+      });
+      code.end();
+    }
     for (let r = 0; r < 16; r++) if (this.vectors.loaded & (1 << r)) this.values.loadVector(r);
     if (only) return this.follow(0, edges[0]!);
     this.choose(0, edges, index);

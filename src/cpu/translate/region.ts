@@ -1,6 +1,7 @@
 // Region formation: which blocks around a hot address are compiled together, and how they follow one another.
 
 import type { Block } from "../ir/builder.ts";
+import { dominates, flowOf, type Graph } from "./graph.ts";
 import { ops } from "./nodes.ts";
 import type { CodeSource } from "./types.ts";
 
@@ -24,7 +25,7 @@ export interface Part {
 
 export interface Region {
   readonly parts: readonly Part[];
-  /** Parts at which compiled code can be entered; the first is the hot address's. */
+  /** Parts at which compiled code can be entered; the first is the hot address's, the last ones are heads of loops. */
   readonly entries: readonly number[];
   /** Guest instructions in all parts. */
   readonly instructions: number;
@@ -35,8 +36,13 @@ export interface RegionLimits {
   readonly instructions: number;
   /** Known targets of one indirect jump that stay within the region, at most. */
   readonly targets: number;
+  /** Heads of loops that become entries, at most. */
+  readonly heads: number;
 }
-export const defaultLimits: RegionLimits = { instructions: 1000, targets: 512 };
+export const defaultLimits: RegionLimits = { instructions: 1000, targets: 512, heads: 8 };
+
+/** Says that a block, reached from the hot one, is to stay outside. */
+export type Stop = (pc: number) => boolean;
 
 const word = (block: Block, op: number, i: number): number => block.code[op * 4 + i]!;
 const opcodeAt = (block: Block, op: number): number => word(block, op, 0) & 0xffff;
@@ -66,8 +72,13 @@ function successors(block: Block): { targets: number[]; returns: number | undefi
 }
 
 /** The region around a hot address; undefined when there is no code. */
-export function formRegion(source: CodeSource, hot: number, limits: RegionLimits = defaultLimits): Region | undefined {
-  const chosen = choose(source, hot | 0, limits);
+export function formRegion(
+  source: CodeSource,
+  hot: number,
+  limits: RegionLimits = defaultLimits,
+  stop: Stop = () => false,
+): Region | undefined {
+  const chosen = choose(source, hot | 0, limits, stop);
   if (chosen === undefined) return undefined;
   const index = new Map([...chosen.keys()].map((pc, i) => [pc, i]));
   const way = (pc: number): Way => ({ part: index.get(pc) ?? -1, pc });
@@ -91,11 +102,26 @@ export function formRegion(source: CodeSource, hot: number, limits: RegionLimits
     parts.push({ pc, block, end, cut: cut !== undefined, ways, executions: source.executions(pc) });
   }
   const complete = withReturns(source, parts, index, limits);
-  return { parts: complete, entries: entriesOf(complete, index, hot | 0), instructions };
+  const entries = entriesOf(complete, index, hot | 0);
+  for (const head of loopHeads(complete, entries, limits.heads)) if (!entries.includes(head)) entries.push(head);
+  return { parts: complete, entries, instructions };
+}
+
+/** Parts that begin a loop. Entering there leaves the loop single-entry. */
+function loopHeads(parts: readonly Part[], entries: readonly number[], limit: number): number[] {
+  const graph: Graph = [entries.map((part) => ({ to: part + 1, label: -1 }))];
+  for (const { ways } of parts)
+    graph.push(ways.filter(({ part }) => part >= 0).map(({ part }) => ({ to: part + 1, label: -1 })));
+  const flow = flowOf(graph);
+  const heads = new Set<number>();
+  for (const node of flow.order)
+    for (const { to } of graph[node]!)
+      if (flow.place[to]! <= flow.place[node]! && dominates(flow, to, node)) heads.add(to - 1);
+  return [...heads].slice(0, limit);
 }
 
 /** Picks blocks from the hot one along executed successors, the most executed first, up to the limit. */
-function choose(source: CodeSource, hot: number, limits: RegionLimits): Map<number, Block> | undefined {
+function choose(source: CodeSource, hot: number, limits: RegionLimits, stop: Stop): Map<number, Block> | undefined {
   const chosen = new Map<number, Block>();
   const seen = new Set([hot]);
   const waiting = [{ pc: hot, executions: Infinity }];
@@ -119,7 +145,7 @@ function choose(source: CodeSource, hot: number, limits: RegionLimits): Map<numb
       const to = target | 0;
       if (seen.has(to)) continue;
       const executions = source.executions(to);
-      if (executions === 0) continue;
+      if (executions === 0 || stop(to)) continue;
       seen.add(to);
       waiting.push({ pc: to, executions });
     }

@@ -11,10 +11,7 @@ export const wordType = (long: boolean): number => (long ? type.i64 : type.i32);
 
 /** The type of every compiled function: the registers and the fuel, to the ExitKind. */
 export function regionType(to: ModuleBuilder, long: boolean): number {
-  return to.type(
-    [...Array<number>(registerCount(long)).fill(wordType(long)), type.i32],
-    [type.i32],
-  );
+  return to.type([...Array<number>(registerCount(long)).fill(wordType(long)), type.i32], [type.i32]);
 }
 
 /** Imports common to all translated modules: table 0 and memory 0. */
@@ -25,9 +22,7 @@ export function importSurroundings(to: ModuleBuilder): void {
 
 /** Pushes the registers from the state in memory. */
 export function loadRegister(code: Code, long: boolean, register: number): void {
-  code
-    .i32(0)
-    .memory(long ? op["i64.load"] : op["i32.load"], stateAddress(offsets.registers + register * 8));
+  code.i32(0).memory(long ? op["i64.load"] : op["i32.load"], stateAddress(offsets.registers + register * 8));
 }
 
 /** Stores a register's local to the state in memory. */
@@ -35,10 +30,7 @@ export function spillRegister(code: Code, long: boolean, register: number, local
   code
     .i32(0)
     .get(local)
-    .memory(
-      long ? op["i64.store"] : op["i32.store"],
-      stateAddress(offsets.registers + register * 8),
-    );
+    .memory(long ? op["i64.store"] : op["i32.store"], stateAddress(offsets.registers + register * 8));
 }
 
 /**
@@ -56,8 +48,7 @@ export function supportModule(long: boolean): Uint8Array<ArrayBuffer> {
   enter.code.get(1).get(0).callIndirect(signature);
   to.exportFunction("enter", enter.index);
   const stub = to.function(signature, "stub");
-  for (let register = 0; register < count; register++)
-    spillRegister(stub.code, long, register, register);
+  for (let register = 0; register < count; register++) spillRegister(stub.code, long, register, register);
   stub.code.i32(0).get(count).memory(op["i32.store"], stateAddress(offsets.fuel));
   stub.code.i32(ExitKind.untranslated);
   to.exportFunction("stub", stub.index);

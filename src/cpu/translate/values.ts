@@ -4,11 +4,11 @@
 import { emitBits, emitCondition, emitPure, type EmitContext, type HelperName } from "../ir/emit.ts";
 import type { Size } from "../ir/flags.ts";
 import { opRows, type ValueType } from "../ir/ops.ts";
-import { layout, pageShift } from "../../memory/layout.ts";
+import { Denied, layout, pageShift } from "../../memory/layout.ts";
 import type { Code, Label } from "../../wasm/code.ts";
 import { op, type } from "../../wasm/opcodes.ts";
-import { offsets, stateAddress } from "../state.ts";
-import type { Check, Checks } from "./checks.ts";
+import { Register, offsets, stateAddress } from "../state.ts";
+import type { Check, Checks, Guard } from "./checks.ts";
 import { Item, home, itemWords, type Lowered } from "./lower.ts";
 import { argumentCount, extra, isLoad, ops, type Node, type Nodes } from "./nodes.ts";
 import { loadRegister, registerCount, spillRegister, wordType } from "./support.ts";
@@ -537,6 +537,45 @@ export class ValueEmitter {
     }
     this.consume(root);
     code.brIf(this.around.slow);
+  }
+
+  /** Leaves unless what the region knows at an entry is so. */
+  guard({ read, write, residue, readPages, writePages }: Guard): void {
+    const { code } = this;
+    const stack = Register.rsp;
+    const low = () => {
+      code.get(stack);
+      if (this.long) code.op(op["i32.wrap_i64"]);
+    };
+    for (const [[first, last], denied] of [
+      [read, Denied.read],
+      [write, Denied.write],
+    ] as const) {
+      if (first > last) continue;
+      for (const displacement of first === last ? [first] : [first, last]) {
+        low();
+        code.i32(displacement).op(op["i32.add"]).i32(pageShift).op(op["i32.shr_u"]);
+        code.memory(op["i32.load8_u"], layout.pageTable).i32(denied).op(op["i32.and"]).brIf(this.around.slow);
+      }
+      if (!this.long) continue;
+      code.get(stack).i64(32).op(op["i64.shr_u"]).op(op["i32.wrap_i64"]).brIf(this.around.slow);
+    }
+    if (residue >= 0) {
+      low();
+      code.i32(15).op(op["i32.and"]).i32(residue).op(op["i32.ne"]).brIf(this.around.slow);
+    }
+    for (const [pages, denied] of [
+      [readPages, Denied.read],
+      [writePages, Denied.write],
+    ] as const)
+      for (const page of pages) {
+        code
+          .i32(0)
+          .memory(op["i32.load8_u"], layout.pageTable + page)
+          .i32(denied)
+          .op(op["i32.and"]);
+        code.brIf(this.around.slow);
+      }
   }
 
   private align(root: Node, displacement: number, pc: number): void {
