@@ -292,7 +292,8 @@ export function differences(made: Case, ending: Ending, cpu: CpuView, result: Da
   const at = field.fx;
   // Exceptions leave their flags in MXCSR only when arithmetic is directed (docs/QUIRKS.md).
   const before = made.view.getUint32(at + fx.mxcsr, true);
-  const mxcsrBits = needsDirected(before) || made.row.name === "ldmxcsr" || made.row.name === "fxrstor" ? 0xffff : 0xffc0;
+  const mxcsrBits =
+    needsDirected(before) || made.row.name === "ldmxcsr" || made.row.name === "fxrstor" ? 0xffff : 0xffc0;
   const mxcsr = cpu.view.getUint32(offsets.mxcsr, true);
   note("mxcsr", mxcsr & mxcsrBits, result.getUint32(at + fx.mxcsr, true) & mxcsrBits);
   for (let i = 0; i < (made.long ? 16 : 8); i++)

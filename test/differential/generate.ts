@@ -134,7 +134,7 @@ class Environment {
 
   fill(): Case | undefined {
     const { made, random } = this;
-    const { record, view, instruction } = made;
+    const { row, record, view, instruction } = made;
     const registers = made.long ? 16 : 8;
     for (let i = 0; i < registers; i++) this.set(i, random.word());
     for (let i = 0; i < place.windowSize; i += 4) {
@@ -146,7 +146,12 @@ class Environment {
     this.set(rsp, random.chance(0.9) ? this.middle() & ~7 : this.middle());
     this.shape();
     if (!this.steer()) return undefined;
-    this.steerBranch();
+    if (!this.steerBranch()) return undefined;
+    if (row.name === "popf") {
+      // TF and AC would trap in the harness itself, and nested tasks do not exist.
+      const at = field.window + Number(this.get(rsp)) - place.window;
+      view.setUint32(at, view.getUint32(at, true) & ~0x44100, true);
+    }
     record.fill(0, instruction.length, 16);
     return made;
   }
@@ -208,6 +213,10 @@ class Environment {
           if (!random.chance(0.05)) this.made.view.setUint8(field.window + i, value);
         if (random.chance(0.7)) this.set(rax, BigInt(value) * 0x0101010101010101n);
       }
+    }
+    if (name.startsWith("maskmov")) {
+      const high = instruction.addressSize === 2 && this.made.long ? BigInt(random.next()) << 32n : 0n;
+      this.set(rdi, BigInt(this.middle()) | BigInt.asUintN(64, high));
     }
     if (name === "enter" || name === "leave") {
       this.set(rbp, this.middle());
@@ -332,29 +341,36 @@ class Environment {
   }
 
   /** Leads branches, calls and returns to the place where taken branches go. */
-  private steerBranch(): void {
+  private steerBranch(): boolean {
     const { row, instruction, record, view, long } = this.made;
-    if (row.size !== "branch") return;
+    if (row.size !== "branch") return true;
+    // 16-bit targets lead nowhere.
+    if (instruction.size === 1) return false;
     const relative = row.immediates[0];
     if (row.kinds[0]?.place === "relative") {
-      const width = relative === 1 ? 1 : instruction.size === 1 && !long ? 2 : 4;
+      const width = relative === 1 ? 1 : 4;
       const distance = place.taken - place.code - instruction.length;
       if (width === 1) record[field.code + instruction.length - 1] = distance;
-      else if (width === 2) view.setInt16(field.code + instruction.length - 2, distance, true);
       else view.setInt32(field.code + instruction.length - 4, distance, true);
       this.redecode();
-      return;
+      return true;
     }
-    const plant = (address: number) => {
+    const plant = (address: number): boolean => {
       const at = field.window + address - place.window;
-      if (at >= field.window && at + 8 <= field.size) view.setBigUint64(at, BigInt(place.taken), true);
+      if (at < field.window || at + 8 > field.size) return false;
+      view.setBigUint64(at, BigInt(place.taken), true);
+      return true;
     };
     if (row.name === "ret") return plant(Number(this.get(rsp)));
-    if (instruction.mod === 3) return this.set(instruction.rm, place.taken);
+    if (instruction.mod === 3) {
+      this.set(instruction.rm, place.taken);
+      return instruction.rm !== rsp;
+    }
+    if (instruction.base < 0 && instruction.index < 0) return plant(instruction.displacement);
     const { base, index, scale, displacement } = instruction;
     let address = BigInt(displacement);
     if (base >= 0) address += BigInt.asIntN(64, this.get(base));
     if (index >= 0) address += BigInt.asIntN(64, this.get(index)) << BigInt(scale);
-    plant(Number(BigInt.asUintN(32, address)));
+    return plant(Number(BigInt.asUintN(32, address)));
   }
 }

@@ -81,7 +81,7 @@ const trap =
   (ir) =>
     ir.trap(vector);
 const untested = "transfers control";
-const branch = { size: "branch", untested } as const;
+const branch = { size: "branch" } as const;
 const refused = { untested: "privileged" } as const;
 const only32 = { mode: 32, untested } as const;
 
@@ -101,12 +101,12 @@ export const controlRows: readonly Row[] = [
   ins("E3 cb", "jrcxz", ["rel"], jumpIfCounterZero, branch),
   ins("0F 05", "syscall", [], systemCall, { mode: 64, untested }),
   ins("0F 34", "sysenter", [], (ir) => ir.exit(ExitKind.sysenter, ir.next), { untested }),
-  ins("CC", "int3", [], (ir) => ir.exit(ExitKind.trap, ir.next, Vector.breakpoint), { untested }),
+  ins("CC", "int3", [], (ir) => ir.exit(ExitKind.trap, ir.next, Vector.breakpoint)),
   ins("CD ib", "int", ["uimm"], (ir, number) => ir.exit(ExitKind.interrupt, ir.next, number.low & 0xff), { untested }),
   ins("F1", "int1", [], (ir) => ir.exit(ExitKind.trap, ir.next, Vector.debug), { untested }),
   ins("CE", "into", [], (ir) => ir.trapIf(ir.test(Condition.overflow), Vector.overflow), only32),
   ins("62 /r", "bound", ["r", "m"], bound, { mode: 32 }),
-  ins("0F 0B", "ud2", [], trap(Vector.invalidOpcode), { untested }),
+  ins("0F 0B", "ud2", [], trap(Vector.invalidOpcode)),
   // Far transfers need a change of code segment, which user programs here never have.
   ins("9A iz iw", "lcall", [], trap(Vector.generalProtection), only32),
   ins("EA iz iw", "ljmp", [], trap(Vector.generalProtection), only32),

@@ -120,51 +120,79 @@ const machine = { untested: "depends on the machine" } as const;
 const segments = { untested: "segments" } as const;
 const stack = { size: "stack" } as const;
 
+const refusing = (rows: readonly (readonly [string, string])[], kinds: readonly string[], options = {}): Row[] =>
+  rows.map(([notation, name]) => ins(notation, name, kinds, refuse, options));
+
 /** Rows that fault with #GP in user mode. */
 const refused: readonly Row[] = [
-  ...[
-    ["F4", "hlt"],
-    ["FA", "cli"],
-    ["FB", "sti"],
-    ["6C", "ins"],
-    ["6D", "ins"],
-    ["6E", "outs"],
-    ["6F", "outs"],
-    ["EC", "in"],
-    ["ED", "in"],
-    ["EE", "out"],
-    ["EF", "out"],
-    ["E4 ib", "in"],
-    ["E5 ib", "in"],
-    ["E6 ib", "out"],
-    ["E7 ib", "out"],
-    ["0F 06", "clts"],
-    ["0F 07", "sysret"],
-    ["0F 08", "invd"],
-    ["0F 09", "wbinvd"],
-    ["0F 20 /r", "mov"],
-    ["0F 21 /r", "mov"],
-    ["0F 22 /r", "mov"],
-    ["0F 23 /r", "mov"],
-    ["0F 30", "wrmsr"],
-    ["0F 32", "rdmsr"],
-    ["0F 33", "rdpmc"],
-    ["0F 35", "sysexit"],
-    ["0F 00 /0", "sldt"],
-    ["0F 00 /1", "str"],
-    ["0F 00 /2", "lldt"],
-    ["0F 00 /3", "ltr"],
-    ["0F 01 /4", "smsw"],
-    ["0F 01 /6", "lmsw"],
-    ["0F 01 F8", "swapgs"],
-  ].map(([notation, name]) => ins(notation!, name!, [], refuse, privileged)),
-  ...[
-    ["0F 01 /0", "sgdt"],
-    ["0F 01 /1", "sidt"],
-    ["0F 01 /2", "lgdt"],
-    ["0F 01 /3", "lidt"],
-    ["0F 01 /7", "invlpg"],
-  ].map(([notation, name]) => ins(notation!, name!, ["m"], refuse, privileged)),
+  ...refusing(
+    [
+      ["F4", "hlt"],
+      ["FA", "cli"],
+      ["FB", "sti"],
+      ["6C", "ins"],
+      ["6D", "ins"],
+      ["6E", "outs"],
+      ["6F", "outs"],
+      ["EC", "in"],
+      ["ED", "in"],
+      ["EE", "out"],
+      ["EF", "out"],
+      ["E4 ib", "in"],
+      ["E5 ib", "in"],
+      ["E6 ib", "out"],
+      ["E7 ib", "out"],
+      ["0F 06", "clts"],
+      ["0F 08", "invd"],
+      ["0F 09", "wbinvd"],
+      ["0F 30", "wrmsr"],
+      ["0F 32", "rdmsr"],
+      ["0F 33", "rdpmc"],
+      ["0F 00 /2", "lldt"],
+      ["0F 00 /3", "ltr"],
+      ["0F 01 /6", "lmsw"],
+    ],
+    [],
+  ),
+  ...refusing(
+    [
+      ["0F 20 /r", "mov from control"],
+      ["0F 21 /r", "mov from debug"],
+      ["0F 22 /r", "mov to control"],
+      ["0F 23 /r", "mov to debug"],
+      ["0F 07", "sysret"],
+      ["0F 35", "sysexit"],
+      ["0F 01 F8", "swapgs"],
+    ],
+    [],
+    { untested: "the reserved forms differ among processors" },
+  ),
+  ...refusing(
+    [
+      ["0F 01 /2", "lgdt"],
+      ["0F 01 /3", "lidt"],
+      ["0F 01 /7", "invlpg"],
+    ],
+    ["m"],
+  ),
+  // Refused by processors with UMIP; Linux then pretends.
+  ...refusing(
+    [
+      ["0F 00 /0", "sldt"],
+      ["0F 00 /1", "str"],
+      ["0F 01 /4", "smsw"],
+    ],
+    [],
+    privileged,
+  ),
+  ...refusing(
+    [
+      ["0F 01 /0", "sgdt"],
+      ["0F 01 /1", "sidt"],
+    ],
+    ["m"],
+    privileged,
+  ),
 ];
 
 /** NOP and hints: some have a ModRM operand that is not accessed. */
@@ -181,7 +209,7 @@ export const systemRows: readonly Row[] = [
   ...refused,
   ...hints,
   ins("9C", "pushf", [], (ir) => push(ir, ir.size, ir.resize(2, ir.size, packFlags(ir))), stack),
-  ins("9D", "popf", [], popFlags, { ...stack, untested: "sets TF" }),
+  ins("9D", "popf", [], popFlags, stack),
   ins("9F", "lahf", [], loadFlagsToAh),
   ins("9E", "sahf", [], storeAhToFlags),
   ins("F5", "cmc", [], (ir) => ir.mergeFlags(Flag.carry, ir.xor(2, ir.test(Condition.carry), ir.i32(1)))),
