@@ -127,8 +127,9 @@ export class NetworkFiles implements RepositoryFiles {
     while (this.#running >= 4) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#running++;
     try {
-      return await this.#host.fetch(`${this.#entry.uri}${path}`, (bytes, total) =>
-        progress?.({ name, activity: "download", bytes, total }),
+      return await this.#host.fetch(
+        this.#entry.uri + path.split("/").map(encodeURIComponent).join("/"),
+        (bytes, total) => progress?.({ name, activity: "download", bytes, total }),
       );
     } catch (error) {
       const code = (error as { code?: string }).code;
