@@ -217,10 +217,8 @@ describe("a mirror", () => {
   it("is not told anything by what stands outside the signed part", async () => {
     const mirror = variant("appended", (root) => {
       const path = join(root, "dists/stable/InRelease");
-      const expired = "Valid-Until: Sat, 01 Jan 2022 00:00:00 UTC
-";
-      writeFileSync(path, `${expired}${readFileSync(path, "utf8")}
-${expired}`);
+      const expired = "Valid-Until: Sat, 01 Jan 2022 00:00:00 UTC\n";
+      writeFileSync(path, `${expired}${readFileSync(path, "utf8")}\n${expired}`);
     });
     expect(await install(mirror)).toEqual(all);
   });
