@@ -42,6 +42,20 @@ describe("translateBlock", () => {
     }
   });
 
+  it("makes a block of any bytes", () => {
+    let seed = 1;
+    const random = () => (seed = (Math.imul(seed, 1664525) + 1013904223) | 0) >>> 24;
+    const bytes = new Uint8Array(4096);
+    for (const long of [true, false])
+      for (let round = 0; round < 40; round++) {
+        for (let i = 0; i < bytes.length; i++) bytes[i] = random();
+        for (let pc = 0; pc < 4000; pc += 3) {
+          const block = translateBlock((address) => bytes[address - at]!, at + pc, long);
+          expect(opRows[block.code.at(-4)! & 0xffff]!.effect).toBe("terminator");
+        }
+      }
+  });
+
   it("turns invalid instructions into traps", () => {
     // VEX in 64-bit mode, LOCK on MOV, LOCK ADD on a register.
     for (const hex of ["c5 f8 77", "f0 89 08", "f0 01 c8"])
