@@ -105,6 +105,12 @@ export abstract class OpenFile {
   get writable(): boolean {
     return (this.flags & Open.accessMask) !== Open.readOnly && (this.flags & Open.path) === 0;
   }
+  private endings: Set<() => void> | undefined;
+  /** Calls back once when the last reference goes, until the returned function is called. */
+  whenClosed(tell: () => void): () => void {
+    (this.endings ??= new Set()).add(tell);
+    return () => this.endings?.delete(tell);
+  }
   /** True if a blocking write goes on until all bytes are taken (pipes, stream sockets, terminals). */
   get stream(): boolean {
     return false;
@@ -117,6 +123,7 @@ export abstract class OpenFile {
   release(): void {
     if (--this.references !== 0) return;
     existingLocks(this.path?.vnode)?.releaseAll(this);
+    if (this.endings) for (const tell of [...this.endings]) tell();
     this.closed();
   }
 }

@@ -33,7 +33,7 @@ export function mountInfo(process: Process, _reader: Process): string {
       const above = mount.covers?.mount.id ?? mount.id;
       const number = `${majorOf(device)}:${minorOf(device)}`;
       const options = optionsOf(mount);
-      return `${mount.id} ${above} ${number} ${escaped(mount.subtree)} ${at} ${options} - ${name} ${escaped(mount.source)} ${options.slice(0, 2)}\n`;
+      return `${mount.id} ${above} ${number} ${escaped(mount.subtree === "." ? "/" : mount.subtree)} ${at} ${options} - ${name} ${escaped(mount.source)} ${options.slice(0, 2)}\n`;
     })
     .join("");
 }

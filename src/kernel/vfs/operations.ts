@@ -2,7 +2,7 @@
 
 import { EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EXDEV } from "../errno.ts";
 import type { Process } from "../process.ts";
-import { Event, nextCookie, tell, tellAt } from "./notify.ts";
+import { anyListener, Event, nextCookie, tell, tellAt } from "./notify.ts";
 import { inherited, needCreatable } from "./open.ts";
 import type { Path } from "./path.ts";
 import { inGroup, need, needDirectoryWrite, needRemovable, needWritable, owns, Want } from "./permission.ts";
@@ -73,7 +73,10 @@ function needUnlinkable(process: Process, parent: Path, path: Path): void {
 
 function tellRemoved(parent: Path, path: Path, name: string): void {
   const directory = path.vnode.type === Type.directory ? Event.directory : 0;
-  tell(path.vnode, Event.deleteSelf | directory);
+  if (anyListener()) {
+    const gone = directory !== 0 || path.vnode.attributes().links === 0;
+    tell(path.vnode, gone ? Event.deleteSelf | directory : Event.attributes);
+  }
   tell(parent.vnode, Event.delete | directory, name);
 }
 
