@@ -2,19 +2,26 @@
 
 import * as attributes from "./syscalls/attributes.ts";
 import * as attributes32 from "./syscalls/attributes32.ts";
+import * as events from "./syscalls/events.ts";
+import * as events32 from "./syscalls/events32.ts";
 import * as fcntl from "./syscalls/fcntl.ts";
 import * as fcntl32 from "./syscalls/fcntl32.ts";
 import * as io from "./syscalls/io.ts";
 import * as io32 from "./syscalls/io32.ts";
 import * as memory from "./syscalls/memory.ts";
 import * as memory32 from "./syscalls/memory32.ts";
+import * as mounts from "./syscalls/mounts.ts";
 import * as names from "./syscalls/names.ts";
 import * as names32 from "./syscalls/names32.ts";
 import * as open from "./syscalls/open.ts";
+import * as poll from "./syscalls/poll.ts";
+import * as poll32 from "./syscalls/poll32.ts";
 import * as process from "./syscalls/process.ts";
 import * as process32 from "./syscalls/process32.ts";
 import * as stat from "./syscalls/stat.ts";
 import * as stat32 from "./syscalls/stat32.ts";
+import * as transfer from "./syscalls/transfer.ts";
+import * as transfer32 from "./syscalls/transfer32.ts";
 import type { CallModule, SystemCall, UnsupportedCall } from "./table.ts";
 
 /** The rows among a module's exports. */
@@ -28,19 +35,26 @@ function rows(module: object): CallModule {
 export const families = {
   attributes,
   attributes32,
+  events,
+  events32,
   fcntl,
   fcntl32,
   io,
   io32,
   memory,
   memory32,
+  mounts,
   names,
   names32,
   open,
+  poll,
+  poll32,
   process,
   process32,
   stat,
   stat32,
+  transfer,
+  transfer32,
 } as const;
 
 export const systemCalls: readonly CallModule[] = Object.values(families).map(rows);
