@@ -71,7 +71,8 @@ export interface TimerSetting {
 }
 
 export class TimerFile extends EventFile {
-  readonly clock: "realtime" | "monotonic";
+  /** Clock number of the personality. */
+  readonly clock: number;
   private readonly kernel: Kernel;
   private expirations = 0;
   /** On the kernel's clock; 0 when disarmed. */
@@ -79,7 +80,7 @@ export class TimerFile extends EventFile {
   private interval = 0;
   private cancel: (() => void) | undefined;
 
-  constructor(kernel: Kernel, clock: "realtime" | "monotonic", flags: number) {
+  constructor(kernel: Kernel, clock: number, flags: number) {
     super("timerfd", flags);
     this.kernel = kernel;
     this.clock = clock;
@@ -90,16 +91,13 @@ export class TimerFile extends EventFile {
     return { value: this.next === 0 ? 0 : Math.max(1, this.next - this.kernel.now()), interval: this.interval };
   }
 
-  /** Arms or disarms. An absolute time is on the timer's clock. */
-  set({ value, interval }: TimerSetting, absolute: boolean): void {
+  /** Arms for a time of the kernel's clock, or disarms when it is undefined. */
+  set(next: number | undefined, interval: number): void {
     this.cancel?.();
     this.cancel = undefined;
     this.expirations = 0;
     this.interval = interval;
-    const now = this.kernel.now();
-    if (value === 0) this.next = 0;
-    else if (!absolute) this.next = now + value;
-    else this.next = Math.max(1, this.clock === "monotonic" ? value : now + (value - Number(this.kernel.realtime())));
+    this.next = next === undefined ? 0 : Math.max(1, next);
     this.arm();
   }
 

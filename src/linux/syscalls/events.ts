@@ -10,6 +10,7 @@ import { need, Want } from "../../kernel/vfs/permission.ts";
 import { Type } from "../../kernel/vfs/vnode.ts";
 import { walk } from "../../kernel/vfs/walk.ts";
 import { fileOf } from "../at.ts";
+import { Clock, deadlineOn } from "../clocks.ts";
 import { checkSetSize, readSet } from "../guest.ts";
 import { address, int, path, size, uint } from "../kinds.ts";
 import { syscall, unsupported } from "../table.ts";
@@ -32,20 +33,19 @@ export const eventfd2 = syscall({ x86_64: 290, i386: 328 }, [uint, uint], makeCo
 
 // Timers.
 
-const clocks: Record<number, "realtime" | "monotonic"> = {
-  0: "realtime",
-  1: "monotonic",
-  7: "monotonic",
-  8: "realtime",
-  9: "monotonic",
-};
+const clocks: readonly number[] = [
+  Clock.realtime,
+  Clock.monotonic,
+  Clock.boottime,
+  Clock.realtimeAlarm,
+  Clock.boottimeAlarm,
+];
 const absolute = 1;
 const cancelOnSet = 2;
 
 export const timerfd_create = syscall({ x86_64: 283, i386: 322 }, [int, uint], (task, clock, flags) => {
-  const kind = clocks[clock];
-  if (!kind || (flags & ~common) !== 0) throw EINVAL;
-  return install(task, new TimerFile(task.process.kernel, kind, flags & Open.nonBlock), closes(flags));
+  if (!clocks.includes(clock) || (flags & ~common) !== 0) throw EINVAL;
+  return install(task, new TimerFile(task.process.kernel, clock, flags & Open.nonBlock), closes(flags));
 });
 
 function timerOf(task: Task, fd: number): TimerFile {
@@ -66,7 +66,7 @@ const setTimer = (width: Width) => (task: Task, fd: number, flags: number, at: n
   const interval = readTimespec(task, at, width);
   const value = readTimespec(task, at + width / 4, width);
   if (old !== 0) writeSetting(task, old, timer, width);
-  timer.set({ value, interval }, (flags & absolute) !== 0);
+  timer.set(value === 0 ? undefined : deadlineOn(task, timer.clock, value, (flags & absolute) !== 0), interval);
 };
 const getTimer = (width: Width) => (task: Task, fd: number, at: number) =>
   writeSetting(task, at, timerOf(task, fd), width);

@@ -9,7 +9,7 @@ import type { Wait, WaitQueue } from "../../kernel/wait.ts";
 import { Access } from "../../memory/layout.ts";
 import { fileOf } from "../at.ts";
 import { address, int, size, uint } from "../kinds.ts";
-import { masked } from "../masked.ts";
+import { whileMaskedAt } from "../mask.ts";
 import { syscall } from "../table.ts";
 import { readTimespec, readTimeval, writeTimespec, writeTimeval } from "../timespec.ts";
 import type { Width } from "../vectors.ts";
@@ -109,10 +109,7 @@ function withRemaining(task: Task, wait: Wait<number>, write: ((left: number) =>
 const ppollWith =
   (width: Width) => (task: Task, at: number, count: number, time: number, mask: number, length: number) => {
     const wait = pollWait(task, at, count, timeoutAt(task, time, width));
-    return masked(
-      task,
-      mask,
-      length,
+    return whileMaskedAt(task, mask, length, () =>
       withRemaining(task, wait, time === 0 ? undefined : (left) => writeTimespec(task, time, left, width)),
     );
   };
@@ -187,7 +184,7 @@ const pselectWith =
     if (pair === 0) return timed;
     const [mask, length] =
       word === 64 ? [guest.readU64(pair), guest.readU64(pair + 8)] : [guest.readU32(pair), guest.readU32(pair + 4)];
-    return masked(task, mask, length, timed);
+    return whileMaskedAt(task, mask, length, () => timed);
   };
 const pselectKinds = [int, address, address, address, address, address] as const;
 export const pselect6 = syscall({ x86_64: 270 }, pselectKinds, pselectWith(64, 64));
@@ -259,11 +256,11 @@ export const epoll_pwait = syscall(
   { x86_64: 281, i386: 319 },
   [int, address, int, int, address, size],
   (task, fd, at, most, timeout, mask, length) =>
-    masked(task, mask, length, epollWait(task, fd, at, most, milliseconds(timeout))),
+    whileMaskedAt(task, mask, length, () => epollWait(task, fd, at, most, milliseconds(timeout))),
 );
 export const epoll_pwait2 = syscall(
   { x86_64: 441, i386: 441 },
   [int, address, int, address, address, size],
   (task, fd, at, most, time, mask, length) =>
-    masked(task, mask, length, epollWait(task, fd, at, most, timeoutAt(task, time, 64))),
+    whileMaskedAt(task, mask, length, () => epollWait(task, fd, at, most, timeoutAt(task, time, 64))),
 );
