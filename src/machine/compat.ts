@@ -1,7 +1,7 @@
 // What is supported, row by row, from the tables that do the work.
 
 import { rows as instructions } from "../cpu/x86/instructions/index.ts";
-import { systemCalls } from "./linux.ts";
+import { systemCalls } from "../linux/calls.ts";
 
 export const areas = ["syscalls", "instructions"] as const;
 export type Area = (typeof areas)[number];

@@ -116,6 +116,13 @@ export class GuestFiles {
     });
   }
 
+  /** Where a symbolic link leads. */
+  readLink(path: string): string {
+    return this.attempt(path, () =>
+      walk(this.process, this.process.fs.root, path, "never").vnode.readlink(this.process),
+    );
+  }
+
   remove(path: string): void {
     this.attempt(path, () => unlink(this.process, this.process.fs.root, path));
   }

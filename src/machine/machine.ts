@@ -18,9 +18,11 @@ import { SIGKILL } from "../kernel/signal.ts";
 import type { Task } from "../kernel/task.ts";
 import { openAt } from "../kernel/vfs/open.ts";
 import { walk } from "../kernel/vfs/walk.ts";
+import { systemCalls } from "../linux/calls.ts";
+import { elf } from "../linux/exec/elf.ts";
+import { script } from "../linux/exec/script.ts";
 import { x86Executors } from "../linux/executor.ts";
 import { LinuxPersonality } from "../linux/personality.ts";
-import { handlers, systemCalls } from "./linux.ts";
 import { GuestFiles } from "./files.ts";
 import { isPackage, prepare, type PreparedRoot, programOf } from "./packages.ts";
 import type { LoadOptions, MachineOptions, ProcessInfo, RunOptions, Topic, TraceEvent } from "./options.ts";
@@ -72,7 +74,7 @@ export class Machine {
     this.kernel = new Kernel({
       host,
       executors: x86Executors(compilers),
-      handlers,
+      handlers: [elf, script],
       ...(seed !== undefined && { seed }),
       ...(log && { log }),
     });
@@ -272,7 +274,7 @@ export class Machine {
         depth: 0,
       });
     } catch (error) {
-      throw refused(error, program);
+      throw refused(error, options.name ?? program);
     }
   }
 

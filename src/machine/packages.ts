@@ -11,6 +11,12 @@ export type { PreparedRoot } from "../packages/prepare.ts";
 /** Whether the beginning of a file is that of a package. */
 export const isPackage = (bytes: Uint8Array): boolean => isDeb(bytes);
 
+/** "URL", "URL SUITE" or "URL SUITE COMPONENT…", as in a line of sources.list. */
+function mirrorOf(text: string): { url: string; suites?: string[]; components?: string[] } {
+  const [url = "", suite, ...components] = text.trim().split(/\s+/);
+  return { url, ...(suite !== undefined && { suites: [suite] }), ...(components.length > 0 && { components }) };
+}
+
 /** Finds what is asked for, and what that depends on. `main` is the .deb to run: its path, or its bytes. */
 export async function prepare(
   host: PackageHost | undefined,
@@ -23,11 +29,13 @@ export async function prepare(
       hint: "createMachine({ host, packages: nodePackageHost() })",
     });
   const { prepareRoot } = await import("../packages/prepare.ts");
-  const { pools, architecture, essential, refresh, progress } = options;
+  const { pools, mirrors, hostApt, architecture, essential, refresh, progress } = options;
   return prepareRoot(host, {
     ...(main !== undefined && { main }),
     ...(options.with && { with: options.with }),
     ...(pools && { pools }),
+    ...(mirrors && { mirrors: mirrors.map(mirrorOf) }),
+    ...(hostApt !== undefined && { hostApt }),
     ...(architecture && { architecture }),
     ...(essential && { essential }),
     ...(refresh !== undefined && { refresh }),
