@@ -49,8 +49,7 @@ export function translateBlock(fetch: Fetch, pc: number, long: boolean, directed
       lift.jump(at);
       break;
     }
-    lift.begin(instruction);
-    instruction.row.lift(lift, ...lift.operands());
+    lift.lift(instruction);
     at = advance(at, instruction.length, long);
   }
   return lift.finish(pc, at - pc);

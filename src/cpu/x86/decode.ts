@@ -3,7 +3,7 @@
 import { Vector } from "../state.ts";
 import type { Size } from "../ir/flags.ts";
 import { Trap } from "../trap.ts";
-import { decodeTable, rowKey, type DecodeTable, type ImmediateWidth, type Row } from "./table.ts";
+import { decodeTable, rowKey, type DecodeTable, type Row } from "./table.ts";
 
 /** Reads one code byte; throws PageFault where execution is refused. */
 export type Fetch = (address: number) => number;
@@ -65,15 +65,46 @@ const shortForms = [
   [3, -1],
 ] as const;
 
-function decodeWith(table: DecodeTable, fetch: Fetch, pc: number, long: boolean): Instruction {
-  let at = pc;
-  const byte = (): number => {
-    if (at - pc >= maximumLength) throw new Trap(Vector.generalProtection);
-    return fetch(at++);
-  };
-  const word = (): number => byte() | (byte() << 8);
-  const dword = (): number => word() | (word() << 16);
+/** Where the decoder reads: one for all, as decoding is never interrupted. */
+class Cursor {
+  private fetch: Fetch = () => 0;
+  private limit = 0;
+  at = 0;
 
+  start(fetch: Fetch, pc: number): void {
+    this.fetch = fetch;
+    this.at = pc;
+    this.limit = pc + maximumLength;
+  }
+  byte(): number {
+    if (this.at >= this.limit) throw new Trap(Vector.generalProtection);
+    return this.fetch(this.at++);
+  }
+  signedByte(): number {
+    return (this.byte() << 24) >> 24;
+  }
+  word(): number {
+    const low = this.byte();
+    return low | (this.byte() << 8);
+  }
+  signedWord(): number {
+    return (this.word() << 16) >> 16;
+  }
+  dword(): number {
+    const low = this.word();
+    return low | (this.word() << 16);
+  }
+  /** An immediate, its low and high words appended to `to`. */
+  immediate(bytes: number, to: number[]): void {
+    const low = bytes === 1 ? this.signedByte() : bytes === 2 ? this.signedWord() : this.dword();
+    to.push(low, bytes === 8 ? this.dword() : low >> 31);
+  }
+}
+const cursor = new Cursor();
+const noImmediates: readonly number[] = [];
+
+function decodeWith(table: DecodeTable, fetch: Fetch, pc: number, long: boolean): Instruction {
+  cursor.start(fetch, pc);
   let operandPrefix = false;
   let addressPrefix = false;
   let lock = false;
@@ -82,7 +113,7 @@ function decodeWith(table: DecodeTable, fetch: Fetch, pc: number, long: boolean)
   let rex = 0;
   let opcode: number;
   for (;;) {
-    opcode = byte();
+    opcode = cursor.byte();
     if (opcode === 0x66) operandPrefix = true;
     else if (opcode === 0x67) addressPrefix = true;
     else if (opcode === 0xf0) lock = true;
@@ -98,18 +129,18 @@ function decodeWith(table: DecodeTable, fetch: Fetch, pc: number, long: boolean)
   }
   let map = 0;
   if (opcode === 0x0f) {
-    opcode = byte();
+    opcode = cursor.byte();
     map = 1;
     if (opcode === 0x38 || opcode === 0x3a) {
       map = opcode === 0x38 ? 2 : 3;
-      opcode = byte();
+      opcode = cursor.byte();
     }
   }
   const candidates = table[(map << 8) | opcode];
   if (!candidates) throw new Trap(Vector.invalidOpcode);
   const wide = (rex & 8) !== 0;
   let modrm = 0;
-  if (candidates[0]!.modrm) modrm = byte();
+  if (candidates[0]!.modrm) modrm = cursor.byte();
   const mod = modrm >> 6;
   const memory = candidates[0]!.modrm && mod !== 3;
   const prefix = repeat === 0xf2 ? 3 : repeat === 0xf3 ? 2 : operandPrefix ? 1 : 0;
@@ -130,45 +161,46 @@ function decodeWith(table: DecodeTable, fetch: Fetch, pc: number, long: boolean)
       [base, index] = shortForms[rm]!;
       if (mod === 0 && rm === 6) {
         base = -1;
-        displacement = word();
-      } else if (mod === 1) displacement = (byte() << 24) >> 24;
-      else if (mod === 2) displacement = (word() << 16) >> 16;
+        displacement = cursor.word();
+      } else if (mod === 1) displacement = cursor.signedByte();
+      else if (mod === 2) displacement = cursor.signedWord();
     } else {
       base = rm | ((rex & 1) << 3);
       if (rm === 4) {
-        const sib = byte();
+        const sib = cursor.byte();
         scale = sib >> 6;
         index = ((sib >> 3) & 7) | ((rex & 2) << 2);
         if (index === 4) index = -1;
         base = (sib & 7) | ((rex & 1) << 3);
         if ((sib & 7) === 5 && mod === 0) {
           base = -1;
-          displacement = dword();
+          displacement = cursor.dword();
         }
       } else if (rm === 5 && mod === 0) {
         base = -1;
-        displacement = dword();
+        displacement = cursor.dword();
         relative = long;
       }
-      if (mod === 1) displacement = (byte() << 24) >> 24;
-      else if (mod === 2) displacement = dword();
+      if (mod === 1) displacement = cursor.signedByte();
+      else if (mod === 2) displacement = cursor.dword();
     }
   } else rm |= (rex & 1) << 3;
 
-  const immediates: number[] = [];
-  const immediate = (width: ImmediateWidth): void => {
-    const bytes = width === "v" ? 1 << size : width === "z" ? (size === 1 ? 2 : 4) : width;
-    const low = bytes === 1 ? (byte() << 24) >> 24 : bytes === 2 ? (word() << 16) >> 16 : dword();
-    immediates.push(low, bytes === 8 ? dword() : low >> 31);
-  };
-  if (row.kinds.some((kind) => kind.place === "moffs")) {
-    if (addressSize === 1) displacement = word();
+  if (row.offset) {
+    if (addressSize === 1) displacement = cursor.word();
     else {
-      displacement = dword();
-      if (addressSize === 3) displacement = (displacement >>> 0) + dword() * 0x1_0000_0000;
+      displacement = cursor.dword();
+      if (addressSize === 3) displacement = (displacement >>> 0) + cursor.dword() * 0x1_0000_0000;
     }
   }
-  for (const width of row.immediates) immediate(width);
+  let immediates = noImmediates;
+  if (row.immediates.length > 0) {
+    const list: number[] = [];
+    for (const width of row.immediates)
+      cursor.immediate(width === "v" ? 1 << size : width === "z" ? (size === 1 ? 2 : 4) : width, list);
+    immediates = list;
+  }
+  const { at } = cursor;
   if (relative) displacement += at;
   return {
     row,

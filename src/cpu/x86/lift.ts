@@ -127,9 +127,10 @@ export class Lift extends BlockBuilder {
   /** SSE arithmetic goes through callouts: MXCSR asks for more than rounding to nearest with everything masked. */
   directed = false;
   private addressValue: Value | undefined;
+  private immediateSize: Size = 0;
+  private immediateIndex = 0;
 
-  /** Starts lifting an instruction. */
-  begin(instruction: Instruction): void {
+  private begin(instruction: Instruction): void {
     this.current = instruction;
     this.addressValue = undefined;
     this.instruction(instruction.pc);
@@ -517,60 +518,79 @@ export class Lift extends BlockBuilder {
 
   // Operand resolution.
 
-  /** The operands of the current instruction, by the kinds of its row. Immediates get the first operand's size. */
-  operands(): Operand[] {
-    let immediate = 0;
-    let size: Size = this.size;
-    return this.current.row.kinds.map((kind, i) => {
-      switch (kind.place) {
-        case "immediate": {
-          const [low, high] = this.current.immediates.slice(immediate, immediate + 2) as [number, number];
-          const width = this.current.row.immediates[immediate / 2];
-          immediate += 2;
-          const mask = kind.signed ? -1 : width === 1 ? 0xff : width === 2 ? 0xffff : -1;
-          return immediateOperand(size, low & mask, kind.signed || mask === -1 ? high : 0);
-        }
-        case "relative": {
-          const target = this.next + this.current.immediates[immediate]!;
-          immediate += 2;
-          const mask = !this.long && this.size === 1 ? 0xffff : -1;
-          return immediateOperand(this.size, target & mask, Math.floor(target / 0x1_0000_0000));
-        }
-        case "one":
-          return immediateOperand(size, 1, 0);
-        default: {
-          const operand = this.located(kind);
-          if (i === 0 && operand.size >= 0 && operand.size <= 3) size = operand.size;
-          return operand;
-        }
+  /** Lifts an instruction by its row. Immediates get the first operand's size. */
+  lift(instruction: Instruction): void {
+    this.begin(instruction);
+    const { kinds, lift } = instruction.row;
+    this.immediateSize = instruction.size;
+    this.immediateIndex = 0;
+    if (kinds.length === 0) return lift(this);
+    const first = this.operand(kinds[0]!);
+    if (kinds.length === 1) return lift(this, first);
+    if (first.size >= 0 && first.size <= 3 && first.kind !== "immediate") this.immediateSize = first.size;
+    const second = this.operand(kinds[1]!);
+    if (kinds.length === 2) return lift(this, first, second);
+    lift(this, first, second, ...kinds.slice(2).map((kind) => this.operand(kind)));
+  }
+
+  private operand(kind: OperandKind): Operand {
+    const { current } = this;
+    switch (kind.place) {
+      case "immediate": {
+        const low = current.immediates[this.immediateIndex]!;
+        const high = current.immediates[this.immediateIndex + 1]!;
+        const width = current.row.immediates[this.immediateIndex / 2];
+        this.immediateIndex += 2;
+        const mask = kind.signed ? -1 : width === 1 ? 0xff : width === 2 ? 0xffff : -1;
+        return immediateOperand(this.immediateSize, low & mask, mask === -1 ? high : 0);
       }
-    });
+      case "relative": {
+        const target = this.next + current.immediates[this.immediateIndex]!;
+        this.immediateIndex += 2;
+        const mask = !this.long && this.size === 1 ? 0xffff : -1;
+        return immediateOperand(this.size, target & mask, Math.floor(target / 0x1_0000_0000));
+      }
+      case "one":
+        return immediateOperand(this.immediateSize, 1, 0);
+      default:
+        return this.located(kind);
+    }
   }
 
   private located(kind: OperandKind): Operand {
     const { mod, reg, rm, opcodeRegister, rex } = this.current;
-    if (kind.place === "moffs" || (kind.place === "rm" && mod !== 3))
-      return {
+    const { place, bank } = kind;
+    if (place === "moffs" || (place === "rm" && mod !== 3)) {
+      const size = this.sizeOf(kind.memorySize);
+      return (memoryOperands[(size + 1) * 2 + (kind.aligned ? 1 : 0)] ??= {
         kind: "memory",
         bank: "none",
         number: 0,
         high: false,
-        size: this.sizeOf(kind.memorySize),
+        size,
         aligned: kind.aligned,
         low: 0,
         wordHigh: 0,
-      };
-    let number = kind.number;
-    if (kind.place === "reg") number = reg;
-    else if (kind.place === "rm") number = rm;
-    else if (kind.place === "opcode") number = opcodeRegister;
+      });
+    }
+    let number = place === "reg" ? reg : place === "rm" ? rm : place === "opcode" ? opcodeRegister : kind.number;
     const size = this.sizeOf(kind.size);
     let high = false;
-    if (kind.bank === "general" && size === 0 && number >= 4 && number < 8 && (!rex || kind.place === "fixed")) {
+    if (bank === "general" && size === 0 && number >= 4 && number < 8 && (!rex || place === "fixed")) {
       high = true;
       number -= 4;
-    } else if (kind.bank === "mmx" || kind.bank === "x87") number &= 7;
-    return { kind: "register", bank: kind.bank, number, high, size, aligned: false, low: 0, wordHigh: 0 };
+    } else if (bank === "mmx" || bank === "x87") number &= 7;
+    const known = registerOperands[bank];
+    return (known[((size + 1) << 5) | (high ? 16 : 0) | number] ??= {
+      kind: "register",
+      bank,
+      number,
+      high,
+      size,
+      aligned: false,
+      low: 0,
+      wordHigh: 0,
+    });
   }
 
   private sizeOf(size: SizeClass): Size {
@@ -581,6 +601,10 @@ export class Lift extends BlockBuilder {
 }
 
 const allFlags = Flag.carry | Flag.parity | Flag.adjust | Flag.zero | Flag.sign | Flag.overflow;
+
+/** Operands that have been made: there are few different ones. */
+const memoryOperands: Operand[] = [];
+const registerOperands: Record<Bank, Operand[]> = { general: [], vector: [], mmx: [], x87: [], segment: [], none: [] };
 
 function immediateOperand(size: Size, low: number, wordHigh: number): Operand {
   return { kind: "immediate", bank: "none", number: 0, high: false, size, aligned: false, low, wordHigh };

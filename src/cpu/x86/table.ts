@@ -43,6 +43,8 @@ export interface Row extends RowOptions {
   readonly mask: number;
   readonly value: number;
   readonly immediates: readonly ImmediateWidth[];
+  /** An address follows the opcode (MOV with a memory offset). */
+  readonly offset: boolean;
 }
 
 /** Where an operand comes from. */
@@ -173,6 +175,7 @@ export function ins(
     mask,
     value,
     immediates,
+    offset: parsed.some((kind) => kind.place === "moffs"),
   };
 }
 
