@@ -25,8 +25,10 @@ const virtualCall = 500;
 const weights = Array.from({ length: 40 }, (_, i) => 1.25 ** -(i - 20));
 
 export class Scheduler {
-  /** The task whose guest code or system call is running. */
+  /** The task whose guest code or system call is running, and since when (nanoseconds since boot). */
   current: Task | undefined;
+  private since = 0;
+  private yielded = false;
   private readonly kernel: Kernel;
   private readonly ready: Task[] = [];
   private space: AddressSpace | undefined;
@@ -60,6 +62,16 @@ export class Scheduler {
     if (at >= 0) this.ready.splice(at, 1);
     if (task.blocked) this.unblock(task);
     task.state = "dead";
+  }
+
+  /** sched_yield(2): the current task's slice ends with its system call, and every ready task goes first. */
+  yieldNow(): void {
+    this.yielded = true;
+  }
+
+  /** Nanoseconds that the current task has run in this slice. */
+  get elapsed(): number {
+    return this.current ? this.kernel.now() - this.since : 0;
   }
 
   /** How many tasks want to run. */
@@ -133,7 +145,7 @@ export class Scheduler {
     this.current = task;
     this.switches++;
     task.state = "running";
-    const began = kernel.now();
+    const began = (this.since = kernel.now());
     let now = began;
     let calls = 0;
     for (;;) {
@@ -157,6 +169,7 @@ export class Scheduler {
         kernel.clock.advance(virtualCall);
         task.process.personality.exit(task, kind);
         if (task.state !== "running") break;
+        if (this.yielded) break;
         if (++calls % callsPerLook !== 0) continue;
       } else kernel.clock.advance(virtualBudget);
       now = kernel.now();
@@ -167,6 +180,10 @@ export class Scheduler {
     }
     this.account(task, kernel.now() - began);
     this.current = undefined;
+    if (this.yielded) {
+      this.yielded = false;
+      for (const other of this.ready) task.virtualTime = Math.max(task.virtualTime, other.virtualTime);
+    }
     // The state may have been changed by what the task did, which the compiler's narrowing does not see.
     if ((task.state as string) === "running") {
       task.state = "ready";

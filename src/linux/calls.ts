@@ -6,6 +6,9 @@ import * as events from "./syscalls/events.ts";
 import * as events32 from "./syscalls/events32.ts";
 import * as fcntl from "./syscalls/fcntl.ts";
 import * as fcntl32 from "./syscalls/fcntl32.ts";
+import * as futex from "./syscalls/futex.ts";
+import * as identity from "./syscalls/identity.ts";
+import * as identity32 from "./syscalls/identity32.ts";
 import * as io from "./syscalls/io.ts";
 import * as io32 from "./syscalls/io32.ts";
 import * as memory from "./syscalls/memory.ts";
@@ -18,10 +21,18 @@ import * as poll from "./syscalls/poll.ts";
 import * as poll32 from "./syscalls/poll32.ts";
 import * as process from "./syscalls/process.ts";
 import * as process32 from "./syscalls/process32.ts";
+import * as processmemory from "./syscalls/processmemory.ts";
+import * as scheduling from "./syscalls/scheduling.ts";
+import * as signals from "./syscalls/signals.ts";
+import * as signals32 from "./syscalls/signals32.ts";
 import * as stat from "./syscalls/stat.ts";
 import * as stat32 from "./syscalls/stat32.ts";
+import * as system from "./syscalls/system.ts";
+import * as time from "./syscalls/time.ts";
+import * as timers from "./syscalls/timers.ts";
 import * as transfer from "./syscalls/transfer.ts";
 import * as transfer32 from "./syscalls/transfer32.ts";
+import * as unsupported from "./syscalls/unsupported.ts";
 import type { CallModule, SystemCall, UnsupportedCall } from "./table.ts";
 
 /** The rows among a module's exports. */
@@ -39,6 +50,9 @@ export const families = {
   events32,
   fcntl,
   fcntl32,
+  futex,
+  identity,
+  identity32,
   io,
   io32,
   memory,
@@ -51,10 +65,18 @@ export const families = {
   poll32,
   process,
   process32,
+  processmemory,
+  scheduling,
+  signals,
+  signals32,
   stat,
   stat32,
+  system,
+  time,
+  timers,
   transfer,
   transfer32,
+  unsupported,
 } as const;
 
 export const systemCalls: readonly CallModule[] = Object.values(families).map(rows);

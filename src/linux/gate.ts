@@ -56,7 +56,7 @@ export class CallTable {
       call.supported
         ? call.handler
         : (task: Task) => {
-            task.process.kernel.logOnce(`system call ${name} is not supported: ${call.why}`);
+            if (!call.quiet) task.process.kernel.logOnce(`system call ${name} is not supported: ${call.why}`);
             throw ENOSYS;
           }
     ) as Entry["handler"];
@@ -128,9 +128,20 @@ export class CallTable {
         const c = this.decode(task, at, kinds[2]!, r[2]!);
         return handler(task, a, b, c, this.decode(task, at, kinds[3]!, r[3]!));
       }
+      case 5: {
+        const a = this.decode(task, at, kinds[0]!, r[0]!);
+        const b = this.decode(task, at, kinds[1]!, r[1]!);
+        const c = this.decode(task, at, kinds[2]!, r[2]!);
+        const d = this.decode(task, at, kinds[3]!, r[3]!);
+        return handler(task, a, b, c, d, this.decode(task, at, kinds[4]!, r[4]!));
+      }
       default: {
-        const values = kinds.map((kind, i) => this.decode(task, at, kind, r[i]!));
-        return handler(task, ...values);
+        const a = this.decode(task, at, kinds[0]!, r[0]!);
+        const b = this.decode(task, at, kinds[1]!, r[1]!);
+        const c = this.decode(task, at, kinds[2]!, r[2]!);
+        const d = this.decode(task, at, kinds[3]!, r[3]!);
+        const e = this.decode(task, at, kinds[4]!, r[4]!);
+        return handler(task, a, b, c, d, e, this.decode(task, at, kinds[5]!, r[5]!));
       }
     }
   }

@@ -38,6 +38,8 @@ export interface UnsupportedCall {
   readonly supported: false;
   readonly numbers: Numbers;
   readonly why: string;
+  /** Programs try it and do well without: not worth a word to the user. */
+  readonly quiet: boolean;
 }
 
 /** A system call: its export's name is its name. */
@@ -51,8 +53,12 @@ export function syscall<const K extends readonly Kind<unknown>[]>(
 }
 
 /** A call that fails with ENOSYS, once logged with its name and reason. */
-export function unsupported(numbers: Numbers, why: string): UnsupportedCall {
-  return { supported: false, numbers, why };
+export function unsupported(
+  numbers: Numbers,
+  why: string,
+  options: { readonly quiet?: boolean } = {},
+): UnsupportedCall {
+  return { supported: false, numbers, why, quiet: options.quiet ?? false };
 }
 
 /** The rows of one or more modules, by name. */
