@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { straightEngine } from "./execute.ts";
+import { compiledEngine, interpreterEngine, straightEngine } from "./execute.ts";
 import { compareRows } from "./instructions.ts";
 import { available, native } from "./native.ts";
 
@@ -10,7 +10,8 @@ describe.runIf(available())("instructions against the processor", () => {
     { mode: 32, long: false },
   ])("$mode-bit mode", ({ long }) => {
     const machine = native(long);
-    const outcome = compareRows(machine, [straightEngine(long)], { each: 14, seed: 20261122, long });
+    const engines = [straightEngine(long), interpreterEngine(long), compiledEngine(long)];
+    const outcome = compareRows(machine, engines, { each: 12, seed: 20261122, long });
     machine.dispose();
     expect(outcome.missed).toEqual([]);
     expect(outcome.differences.slice(0, 10).map(({ text }) => text)).toEqual([]);
