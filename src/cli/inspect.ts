@@ -3,7 +3,8 @@
 import { readFileSync } from "node:fs";
 import { CerebroError } from "../base/errors.ts";
 import { hex, humanSize } from "../base/text.ts";
-import { debData, isDeb, parseDeb } from "../formats/deb.ts";
+import { isDeb } from "../formats/ar.ts";
+import { debData, parseDeb } from "../formats/deb.ts";
 import { ElfType, isElf, Machine, parseElf, SegmentFlag, SegmentType } from "../formats/elf.ts";
 import { parseShebang } from "../formats/shebang.ts";
 import { tarEntries } from "../formats/tar.ts";

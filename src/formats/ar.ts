@@ -21,6 +21,11 @@ export function isAr(bytes: Uint8Array): boolean {
   return latin1(bytes.subarray(0, 8)) === magic;
 }
 
+/** Whether bytes begin like a .deb. Here and not in deb.ts, so that looking at a file loads no decompressor. */
+export function isDeb(bytes: Uint8Array): boolean {
+  return isAr(bytes) && latin1(bytes.subarray(8, 21)) === "debian-binary";
+}
+
 /** The members in order. GNU and BSD long names are resolved; GNU's symbol and name tables are left out. */
 export function* arMembers(bytes: Uint8Array): Generator<ArMember> {
   if (!isAr(bytes)) throw new FormatError(`ar: does not begin with ${JSON.stringify(magic)}`);

@@ -2,7 +2,7 @@
 
 import { FormatError, UnsupportedFormat } from "../base/errors.ts";
 import { latin1, utf8 } from "../base/text.ts";
-import { arMembers, isAr } from "./ar.ts";
+import { arMembers } from "./ar.ts";
 import { compressionOfName, decompress, type Compression } from "./compress.ts";
 import { parseStanza, type Stanza } from "./debcontrol.ts";
 import { tarContent, tarEntries } from "./tar.ts";
@@ -28,11 +28,6 @@ export interface Deb {
   /** data.tar as packed. */
   data: Uint8Array;
   dataCompression: Compression;
-}
-
-/** Whether bytes look like a .deb. */
-export function isDeb(bytes: Uint8Array): boolean {
-  return isAr(bytes) && latin1(bytes.subarray(8, 21)) === "debian-binary";
 }
 
 /** Reads the structure and the control archive; data.tar is left packed (see `debData`). */

@@ -1,7 +1,7 @@
 // Packages into a machine: what to ask the packages layer for, and which program of a package is meant.
 
 import { CerebroError } from "../base/errors.ts";
-import { isDeb } from "../formats/deb.ts";
+import { isDeb } from "../formats/ar.ts";
 import type { PackageHost } from "../host/packages.ts";
 import type { PreparedRoot } from "../packages/prepare.ts";
 import type { LoadOptions } from "./options.ts";

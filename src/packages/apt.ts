@@ -3,12 +3,11 @@
 
 import { CerebroError } from "../base/errors.ts";
 import { encodeUtf8 } from "../base/text.ts";
-import { decompress } from "../formats/compress.ts";
 import type { Stanza } from "../formats/debcontrol.ts";
 import type { PackageHost } from "../host/packages.ts";
 import { listName, readAptSources, suiteDirectory, type AptEntry } from "./aptsources.ts";
 import { isHostError, listDirectory, makeDirectories, readFile, writeAtomically } from "./hostfiles.ts";
-import { NetworkFiles, Repository, type RepositoryFiles } from "./repository.ts";
+import type { RepositoryFiles } from "./repository.ts";
 import { keyringFiles, trustedKeyrings, type Keyring } from "./signature.ts";
 import type { Candidate, ConfiguredSource, PackageSource, Progress } from "./source.ts";
 import type { PackageStore } from "./store.ts";
@@ -57,7 +56,10 @@ class ListedFiles implements RepositoryFiles {
   async index(path: string): Promise<Uint8Array | undefined> {
     for (const extension of listExtensions) {
       const bytes = this.#read(path, extension);
-      if (bytes) return extension === "" ? bytes : decompress(bytes, undefined, indexLimit);
+      if (!bytes) continue;
+      if (extension === "") return bytes;
+      const { decompress } = await import("../formats/compress.ts");
+      return decompress(bytes, undefined, indexLimit);
     }
     return undefined;
   }
@@ -188,13 +190,14 @@ function aptErrors(text: string): string {
   return errors.slice(0, 2).join(" ") || text.trim().split("\n").at(-1) || "no reason given";
 }
 
-/** Repositories that are opened one after another only when asked, and then answer together. */
-class AptSource implements PackageSource {
-  readonly origin = "the host's APT";
+/** Repositories that are opened, and their code loaded, only when asked; they answer together. */
+class LateSource implements PackageSource {
+  readonly origin: string;
   readonly #open: () => Promise<readonly PackageSource[]>;
   #sources: Promise<readonly PackageSource[]> | undefined;
 
-  constructor(open: () => Promise<readonly PackageSource[]>) {
+  constructor(origin: string, open: () => Promise<readonly PackageSource[]>) {
+    this.origin = origin;
     this.#open = open;
   }
 
@@ -225,7 +228,7 @@ export function hostApt(host: PackageHost, options: AptOptions): ConfiguredSourc
     return `${name} ${size} ${modified}`;
   });
   return {
-    source: new AptSource(() => openRepositories(host, entries, options)),
+    source: new LateSource("the host's APT", () => openRepositories(host, entries, options)),
     identity: JSON.stringify([entries, stamps]),
   };
 }
@@ -236,6 +239,7 @@ async function openRepositories(
   options: AptOptions,
 ): Promise<PackageSource[]> {
   const { architecture, store, progress, warn } = options;
+  const { NetworkFiles, Repository } = await import("./repository.ts");
   const apt = new AptGet(host, architecture);
   const hasApt = (await host.run("apt-get", ["--version"], "/")) !== undefined;
   let directory = systemLists;
@@ -314,12 +318,13 @@ export function mirrorSources(host: PackageHost, mirror: Mirror, options: AptOpt
       signedBy: { paths: [...(paths ?? [])], armored: undefined },
       trusted: false,
     };
-    const keyrings = paths ? keyringFiles(host.files, paths) : trustedKeyrings(host.files, { archives: true });
-    const files = new NetworkFiles(host, entry, indexCache(host));
-    const { architecture, store, progress } = options;
-    return {
-      source: new Repository(host, store, { entry, architecture, keyrings, files, checkDate: true }, progress),
-      identity: JSON.stringify(entry),
+    const open = async () => {
+      const { NetworkFiles, Repository } = await import("./repository.ts");
+      const keyrings = paths ? keyringFiles(host.files, paths) : trustedKeyrings(host.files, { archives: true });
+      const files = new NetworkFiles(host, entry, indexCache(host));
+      const { architecture, store, progress } = options;
+      return [new Repository(host, store, { entry, architecture, keyrings, files, checkDate: true }, progress)];
     };
+    return { source: new LateSource(`${entry.uri} ${suite}`, open), identity: JSON.stringify(entry) };
   });
 }

@@ -3,7 +3,6 @@
 
 import { FormatError } from "../base/errors.ts";
 import { encodeUtf8, utf8 } from "../base/text.ts";
-import { parseDeb } from "../formats/deb.ts";
 import { parseStanza } from "../formats/debcontrol.ts";
 import type { PackageHost } from "../host/packages.ts";
 import { isHostError, listDirectory, readFile, writeAtomically } from "./hostfiles.ts";
@@ -43,7 +42,6 @@ export class PoolSource implements PackageSource {
   readonly #files: PoolFile[];
   readonly #read = new Map<PoolFile, Candidate | undefined>();
   readonly #warn: (message: string) => void;
-  #all: Candidate[] | undefined;
 
   constructor(host: PackageHost, store: PackageStore, directory: string, warn: (message: string) => void) {
     this.origin = directory;
@@ -60,25 +58,31 @@ export class PoolSource implements PackageSource {
 
   async named(name: string): Promise<Candidate[]> {
     const likely = this.#files.filter(({ fileName }) => fileName.startsWith(`${name}_`));
-    const found = likely.map((file) => this.#candidate(file)).filter((candidate) => candidate?.name === name);
-    if (found.length > 0) return found as Candidate[];
-    return this.#everything().filter((candidate) => candidate.name === name);
+    const found = (await this.#candidates(likely)).filter((candidate) => candidate.name === name);
+    if (found.length > 0) return found;
+    return (await this.#candidates(this.#files)).filter((candidate) => candidate.name === name);
   }
 
   async providing(name: string): Promise<Candidate[]> {
-    return this.#everything().filter(({ control }) => providesOf(control).some((provided) => provided.name === name));
+    return (await this.#candidates(this.#files)).filter(({ control }) =>
+      providesOf(control).some((provided) => provided.name === name),
+    );
   }
 
-  #everything(): Candidate[] {
-    this.#all ??= this.#files.map((file) => this.#candidate(file)).filter((candidate) => candidate !== undefined);
-    return this.#all;
+  async #candidates(files: readonly PoolFile[]): Promise<Candidate[]> {
+    const candidates: Candidate[] = [];
+    for (const file of files) {
+      const candidate = await this.#candidate(file);
+      if (candidate) candidates.push(candidate);
+    }
+    return candidates;
   }
 
-  #candidate(file: PoolFile): Candidate | undefined {
+  async #candidate(file: PoolFile): Promise<Candidate | undefined> {
     if (this.#read.has(file)) return this.#read.get(file);
     let candidate: Candidate | undefined;
     try {
-      candidate = this.#describe(file);
+      candidate = await this.#describe(file);
     } catch (error) {
       if (!(error instanceof FormatError) && !isHostError(error)) throw error;
       this.#warn(`${file.path} is passed over: ${error.message}`);
@@ -88,11 +92,12 @@ export class PoolSource implements PackageSource {
   }
 
   /** The control data of a file, from the cache when the file has not changed since. */
-  #describe(file: PoolFile): Candidate {
+  async #describe(file: PoolFile): Promise<Candidate> {
     const note = `${this.#host.cacheDirectory}/pool/${this.#host.sha256(encodeUtf8(file.identity))}`;
     const noted = readFile(this.#host.files, note);
     let text = noted ? utf8(noted) : undefined;
     if (text === undefined) {
+      const { parseDeb } = await import("../formats/deb.ts");
       text = parseDeb(this.#bytes(file)).control.toString();
       try {
         writeAtomically(this.#host, note, encodeUtf8(text));

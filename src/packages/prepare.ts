@@ -3,7 +3,7 @@
 
 import { CerebroError } from "../base/errors.ts";
 import { encodeUtf8, utf8 } from "../base/text.ts";
-import { isDeb } from "../formats/deb.ts";
+import { isDeb } from "../formats/ar.ts";
 import { parseRelations } from "../formats/debrelation.ts";
 import type { PackageHost } from "../host/packages.ts";
 import { hostApt, mirrorSources, type Mirror } from "./apt.ts";
@@ -83,7 +83,7 @@ export async function prepareRoot(host: PackageHost, request: RootRequest): Prom
     ...(request.dataLimit !== undefined && { dataLimit: request.dataLimit }),
   });
   try {
-    const given = givenPackages(host, store, request);
+    const given = await givenPackages(host, store, request);
     const architecture = rootArchitecture(given.files, request.architecture);
     const pools = (request.pools ?? []).map(
       (directory) => new PoolSource(host, store, absolute(host, directory), warn),
@@ -156,20 +156,20 @@ function absolute(host: PackageHost, path: string): string {
   }
 }
 
-function givenPackages(host: PackageHost, store: PackageStore, request: RootRequest): Given {
-  const main = request.main === undefined ? undefined : openFile(host, store, request.main);
+async function givenPackages(host: PackageHost, store: PackageStore, request: RootRequest): Promise<Given> {
+  const main = request.main === undefined ? undefined : await openFile(host, store, request.main);
   const files = main ? [main] : [];
   const names: string[] = [];
   for (const item of request.with ?? []) {
     const isPath = item.endsWith(".deb") || item.includes("/");
-    if (isPath) files.push(openFile(host, store, item));
+    if (isPath) files.push(await openFile(host, store, item));
     else names.push(item);
   }
   return { main, files, names };
 }
 
 /** Unpacks a file that the user named. A path's SHA-256 is remembered by size, time and inode. */
-function openFile(host: PackageHost, store: PackageStore, file: string | Uint8Array): StoredPackage {
+async function openFile(host: PackageHost, store: PackageStore, file: string | Uint8Array): Promise<StoredPackage> {
   if (typeof file !== "string") return store.put(file);
   const path = absolute(host, file);
   const { size, modified, inode, changed } = host.files.stat(path, true);
@@ -180,7 +180,7 @@ function openFile(host: PackageHost, store: PackageStore, file: string | Uint8Ar
   const bytes = readFile(host.files, path);
   if (!bytes) throw new CerebroError("not-found", `${file} is no file`);
   if (!isDeb(bytes)) throw new CerebroError("format", `${file} is no Debian package`);
-  const stored = store.put(bytes);
+  const stored = await store.put(bytes);
   writeNote(host, note, stored.sha256);
   return stored;
 }

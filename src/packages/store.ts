@@ -2,17 +2,13 @@
 // start neither unpacks nor parses. Lives in the user's cache directory; in memory when that cannot be written.
 
 import { FormatError } from "../base/errors.ts";
-import { encodeUtf8, latin1, utf8 } from "../base/text.ts";
-import { debData, parseDeb } from "../formats/deb.ts";
+import { encodeUtf8, utf8 } from "../base/text.ts";
 import { parseStanza, type Stanza } from "../formats/debcontrol.ts";
-import { tarEntries } from "../formats/tar.ts";
 import type { HostFile } from "../host/host.ts";
 import type { PackageHost } from "../host/packages.ts";
-import { confinedPath, type ArchiveEntry, type EntryType } from "./archive.ts";
+import type { ArchiveEntry, EntryType } from "./archive.ts";
 import { isHostError, readFile, writeAtomically } from "./hostfiles.ts";
-
-/** Changed whenever the index's layout changes: an index of another version is made anew. */
-const indexVersion = 1;
+import { type Index, indexVersion, type Row } from "./storeindex.ts";
 
 /** A package that was unpacked: its control data, and its files read on demand. */
 export interface StoredPackage {
@@ -27,19 +23,6 @@ export interface StoredPackage {
   readonly entries: readonly ArchiveEntry[];
   /** What was left out and why. */
   readonly warnings: readonly string[];
-}
-
-/** path, type's first letter, mode, uid, gid, mtime, size, offset, link target, extended attributes as Latin-1. */
-type Row = [string, string, number, number, number, number, number, number, (string | null)?, [string, string][]?];
-
-interface Index {
-  version: number;
-  control: string;
-  controlFiles: [name: string, mode: number, latin1: string][];
-  warnings: string[];
-  tarSize: number;
-  tarSha256: string;
-  rows: Row[];
 }
 
 const typeLetters: Readonly<Record<string, EntryType>> = {
@@ -105,7 +88,9 @@ class TarEntryView implements ArchiveEntry {
 }
 
 function fromLatin1(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 export class PackageStore {
@@ -137,9 +122,11 @@ export class PackageStore {
   }
 
   /** Unpacks a .deb, or finds it unpacked. */
-  put(deb: Uint8Array, sha256 = this.#host.sha256(deb)): StoredPackage {
+  async put(deb: Uint8Array, sha256 = this.#host.sha256(deb)): Promise<StoredPackage> {
     const known = this.get(sha256);
     if (known) return known;
+    // Loaded only here: a start from the cache needs no decompressor.
+    const { unpack } = await import("./unpack.ts");
     const { index, tar } = unpack(deb, this.#host, this.#dataLimit);
     if (this.#save(sha256, index, tar)) return this.get(sha256)!;
     const inMemory: TarBytes = {
@@ -213,46 +200,4 @@ export class PackageStore {
     this.#loaded.set(sha256, stored);
     return stored;
   }
-}
-
-/** Unpacks a .deb to its tar and the index of it. Device nodes are left out: a guest gets its devices from the kernel. */
-function unpack(
-  bytes: Uint8Array,
-  host: PackageHost,
-  dataLimit: number | undefined,
-): { index: Index; tar: Uint8Array } {
-  const deb = parseDeb(bytes);
-  const what = `package ${deb.name}`;
-  const tar = debData(deb, dataLimit);
-  const rows: Row[] = [];
-  const warnings: string[] = [];
-  for (const entry of tarEntries(tar)) {
-    const path = confinedPath(entry.path, what);
-    if (entry.type === "character" || entry.type === "block") {
-      warnings.push(`${deb.name}: ${entry.type} device /${path} was left out`);
-      continue;
-    }
-    if (entry.type === "symlink" && entry.linkTarget === "")
-      throw new FormatError(`${what}: link ${path} has no target`);
-    const target = entry.type === "hardlink" ? confinedPath(entry.linkTarget ?? "", what) : entry.linkTarget;
-    const letter = entry.type === "fifo" ? "p" : entry.type[0]!;
-    const row: Row = [path, letter, entry.mode, entry.uid, entry.gid, entry.mtime, entry.size, entry.offset];
-    if (target !== undefined || entry.xattrs) row[8] = target ?? null;
-    if (entry.xattrs) row[9] = [...entry.xattrs].map(([name, value]) => [name, latin1(value)]);
-    rows.push(row);
-  }
-  const controlFiles: Index["controlFiles"] = [];
-  for (const [name, file] of deb.controlFiles) {
-    if (name !== "control") controlFiles.push([name, file.mode, latin1(file.bytes)]);
-  }
-  const index: Index = {
-    version: indexVersion,
-    control: deb.control.toString(),
-    controlFiles,
-    warnings,
-    tarSize: tar.length,
-    tarSha256: host.sha256(tar),
-    rows,
-  };
-  return { index, tar };
 }
