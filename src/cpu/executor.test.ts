@@ -158,9 +158,9 @@ test("fuel ends an endless loop, interpreted and compiled", () => {
     // inc rax; jmp back
     const translations = new Translations({ long: true, ...(compiler && { compiler }) });
     const { cpu, machine } = machineWith([0x48, 0xff, 0xc0, 0xeb, 0xfb], translations);
-    for (let i = 0; i < 20; i++) expect(machine.run(cpu, 1000)).toBe(ExitKind.budget);
+    for (let i = 0; i < 20; i++) expect(machine.run(cpu, 2000)).toBe(ExitKind.budget);
     expect(cpu.pc).toBe(code);
-    expect(cpu.get(Register.rax)).toBeGreaterThan(15_000);
+    expect(cpu.get(Register.rax)).toBeGreaterThan(30_000);
     expect(translations.counts.regions).toBe(compiler ? 1 : 0);
   }
 });
@@ -183,7 +183,7 @@ test("a forked address space has its own code and shares translations", () => {
   const { memory, cpu, machine } = machineWith([0xb8, 5, 0, 0, 0, 0xff, 0xcb, 0x75, 0xf7, 0x0f, 0x05], translations);
   const rounds = (of: X86Machine, view: CpuView) => {
     view.pc = code;
-    view.set(Register.rbx, 5000);
+    view.set(Register.rbx, 50_000);
     let kind: number;
     while ((kind = of.run(view, 100_000)) === ExitKind.budget);
     expect(kind).toBe(ExitKind.syscall);

@@ -15,20 +15,17 @@ import { BranchEntry, branchEntry, type CodeSource, type RegionCompiler } from "
 import { Trap } from "./trap.ts";
 import type { CpuView } from "./view.ts";
 import { translateBlock } from "./x86/block.ts";
-import { needsDirected } from "./x86/directed.ts";
+import { environmentMask, needsDirected } from "./x86/directed.ts";
 
 /** Executions of a block by a jump before the region around it is compiled. */
-export const hotThreshold = 1000;
+export const hotThreshold = 10_000;
 /** Hot blocks are compiled together: when this many wait, or when one of them ran this often again. */
 const batchSize = 8;
-const batchPatience = 200;
+const batchPatience = 1000;
 /** Executions before a compiled module of a relative process is looked for. */
 const knownThreshold = 2;
 /** Executions before a block that could not be compiled is tried again. */
 const retryThreshold = 1 << 24;
-
-/** How many executions a start of the interpreter counts for. */
-const startWeight = 4;
 
 interface Support {
   readonly interpreter: WebAssembly.Module;
@@ -110,8 +107,7 @@ export class X86Machine {
   private readonly slots = new Map<number, number>();
   private readonly modules = new Map<number, Installed[]>();
 
-  private interpret!: (block: number, fuel: number) => number;
-  private enter!: (slot: number, fuel: number) => number;
+  private drive!: (block: number, slot: number, fuel: number) => number;
   private stub!: unknown;
   private table!: WebAssembly.Table;
   private started = false;
@@ -151,13 +147,12 @@ export class X86Machine {
     const { interpreter, support } = this.translations;
     this.table = new WebAssembly.Table({ element: "anyfunc", initial: 64 });
     const supported = new WebAssembly.Instance(support, { env: { memory: memory.wasm, table: this.table } }).exports;
-    this.enter = supported["enter"] as typeof this.enter;
     this.stub = supported["stub"];
     for (let i = 0; i < this.table.length; i++) this.table.set(i, this.stub);
     const interpreting = new WebAssembly.Instance(interpreter, {
-      env: { memory: memory.wasm, slow: this.slow, callout: this.calloutFromBlock },
+      env: { memory: memory.wasm, table: this.table, slow: this.slow, callout: this.calloutFromBlock },
     }).exports;
-    this.interpret = interpreting["run"] as typeof this.interpret;
+    this.drive = interpreting["run"] as typeof this.drive;
     memory.codeWatcher = (page) => this.invalidate(page);
     memory.u8.fill(0, layout.branchCache, layout.branchCache + BranchEntry.size * BranchEntry.count);
     this.flush();
@@ -173,45 +168,28 @@ export class X86Machine {
     let left = fuel;
     let redo = false;
     for (;;) {
-      if (needsDirected(cpu.words[word.mxcsr]!) !== this.directed) this.redirect();
+      const environment = cpu.words[word.mxcsr]! & environmentMask;
+      if (needsDirected(environment) !== this.directed) this.redirect();
+      this.memory.i32[map.environment >>> 2] = environment;
       const pc = cpu.words[word.pc]! >>> 0;
-      let kind: number;
       const slot = redo ? undefined : this.slots.get(pc);
-      if (slot !== undefined) kind = this.enter(slot, left);
-      else {
-        const address = this.find(pc);
-        if (address === 0) return this.trapped(ExitKind.trap);
-        if (!redo && this.costly(address)) {
-          this.heat(pc);
-          if (this.slots.has(pc)) continue;
-        }
-        kind = this.interpret(address, left);
+      let address = 0;
+      if (slot === undefined) {
+        address = this.find(pc);
+        if (address === 0) return this.stopped(ExitKind.trap);
       }
+      const kind = this.drive(address, slot ?? 0, left);
       redo = false;
       left = cpu.words[word.fuel]!;
       if (kind === ExitKind.untranslated) this.predict(cpu.words[word.pc]! >>> 0);
       else if (kind === ExitKind.slow) redo = true;
       else if (kind === exitHot) this.heat(cpu.words[word.pc]! >>> 0);
-      else {
-        if (kind >= atOperation) return this.trapped(this.locate(kind));
-        cpu.words[word.kind] = kind;
-        return kind;
-      }
-      if (left < 0) {
-        cpu.words[word.kind] = ExitKind.budget;
-        return ExitKind.budget;
-      }
+      else return this.stopped(kind >= atOperation ? this.locate(kind) : kind);
+      if (left < 0) return this.stopped(ExitKind.budget);
     }
   }
 
-  /** Counts a start from here, which costs as much as several jumps between blocks; true when that makes the block hot. */
-  private costly(address: number): boolean {
-    const { i32 } = this.memory;
-    const at = (address + Header.countdown) >>> 2;
-    return (i32[at] = i32[at]! - startWeight) < 0;
-  }
-
-  private trapped(kind: number): number {
+  private stopped(kind: number): number {
     this.cpu.words[word.kind] = kind;
     return kind;
   }
@@ -316,6 +294,7 @@ export class X86Machine {
     const address = (entry.address = this.top);
     this.top = behind;
     i32[(address + Header.id) >>> 2] = this.encoded.push(entry) - 1;
+    i32[(address + Header.slot) >>> 2] = this.slots.get(entry.pc) ?? 0;
     this.countdown(entry, this.threshold(entry));
     const at = blockEntry(entry.pc) >>> 2;
     i32[at] = entry.pc | 0;
@@ -500,6 +479,7 @@ export class X86Machine {
       if (entry !== undefined && entry.address !== 0) {
         entry.executions = this.count(entry);
         this.countdown(entry, 0);
+        memory.i32[(entry.address + Header.slot) >>> 2] = slot;
       }
     }
     const { ranges } = known.compiled;
@@ -524,6 +504,7 @@ export class X86Machine {
       if (entry !== undefined && entry.address !== 0) {
         entry.executions = 0;
         this.countdown(entry, this.threshold(entry));
+        i32[(entry.address + Header.slot) >>> 2] = 0;
       }
     }
   }

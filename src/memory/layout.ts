@@ -1,4 +1,4 @@
-// The map of a guest's linear memory. Linear offset = low 32 bits of the guest address. The first 2 MiB belong to the
+// The map of a guest's linear memory. Linear offset = low 32 bits of the guest address. The first 4 MiB belong to the
 // kernel and the translator: no guest mapping may be placed there, and the page table refuses every access to it.
 
 export const pageShift = 12;
@@ -16,8 +16,10 @@ export const layout = {
   translator: 0x30000,
   /** One byte for each of the 2^20 pages: which accesses are refused (`Denied`). */
   pageTable: 0x100000,
+  /** The interpreter's code, 2 MiB. */
+  code: 0x200000,
   /** First address a guest mapping may have. The page below stays unused. */
-  guest: 0x200000,
+  guest: 0x400000,
   /** End of the guest's range: the last 64 KiB are never mapped, so that no access runs past the end of memory. */
   end: 0xffff0000,
 } as const;

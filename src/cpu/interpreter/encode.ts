@@ -504,6 +504,5 @@ export function encode(block: Block, memory: Int32Array, address: number, end: n
       }
     }
   }
-  // Room for the operation that an invalidated block is patched with (executor.ts), however short its last one is.
-  return (at * 4 + 31) & ~15;
+  return (at * 4 + 7) & ~7;
 }

@@ -18,7 +18,9 @@ export const Header = {
   id: 8,
   /** Address of the first operation. */
   first: 12,
-  size: 16,
+  /** Slot of the address's compiled code in the process's function table, or 0. */
+  slot: 16,
+  size: 24,
 } as const;
 
 /** What the interpreter keeps at layout.translator. */
@@ -28,25 +30,30 @@ export const map = {
   block: layout.translator + 4,
   /** Index of the next entry in `targets`. */
   targetCount: layout.translator + 8,
+  /** MXCSR's control bits that all translations are for. */
+  environment: layout.translator + 12,
   /** A header that never matches: what links point to before they are known. */
   nowhere: layout.translator + 16,
   /** Ring of (block address, target pc) of indirect branches taken. */
   targets: layout.translator + 0x1000,
   /** Hash table of (pc, block address). */
-  blocks: layout.translator + 0x8000,
-  /** Where blocks live unless the address space gives a larger place. */
-  arena: layout.translator + 0x10000,
-  arenaEnd: layout.pageTable,
+  blocks: layout.translator + 0x10000,
+  /** Where blocks live. */
+  arena: layout.code,
+  arenaEnd: layout.guest,
 } as const;
 
 export const targetMask = 0xfff;
-export const blockCount = 4096;
+export const blockCount = 0x8000;
 
 /** Address of the hash table entry for a guest address. */
 export const blockEntry = (pc: number): number => map.blocks + (((pc ^ (pc >>> 12)) & (blockCount - 1)) << 3);
 
 /** Why the interpreter stops beside the ExitKinds: a block's countdown ran out. */
 export const exitHot = 32;
+
+/** How many executions a start of the interpreter, coming from compiled code, counts for. */
+export const startWeight = 2;
 
 /** Added to the exit kind when the run stopped within a block: state.pc is to be found from `map.operation`. */
 export const atOperation = 64;

@@ -8,6 +8,9 @@ import { defineHelper, emitCondition, emitConditionOfBits, emitPure, type Helper
 import type { Size } from "../ir/flags.ts";
 import { opRows, type OpRow, type ValueType } from "../ir/ops.ts";
 import { ExitKind, Vector, offsets, stateAddress } from "../state.ts";
+import { importSurroundings, loadRegister, registerCount, regionType } from "../translate/support.ts";
+import { BranchEntry } from "../translate/types.ts";
+import { environmentMask } from "../x86/directed.ts";
 import {
   Header,
   atOperation,
@@ -19,6 +22,7 @@ import {
   lengths,
   map,
   setFlags,
+  startWeight,
   targetMask,
   testBits,
   testKnown,
@@ -69,12 +73,25 @@ const lanes: Record<string, { bytes: number; load: number; store: number }> = {
 };
 
 /**
- * Bytes of the interpreter's module. Imports `env.memory`, `env.slow(low, high, bytes, access) -> i32` (0: go on, else the
- * access faults and the state's fault fields are set) and `env.callout(number) -> i32` (0: done, else the exit kind).
- * Exports `run(block: i32, fuel: i32) -> i32`: runs from that block on until something stops it, and `cc_bits`.
+ * Bytes of the interpreter's module. Imports `env.memory`, `env.table` (compiled functions), `env.slow(low, high, bytes,
+ * access) -> i32` (0: go on, else the access faults and the state's fault fields are set) and `env.callout(number) -> i32`
+ * (0: done, else the exit kind). Exports `run(block: i32, slot: i32, fuel: i32) -> i32`: runs compiled code from that slot on,
+ * or when the slot is 0 interprets from that block on, and changes between both until JavaScript is needed.
  */
 export function interpreterModule(long: boolean): Uint8Array<ArrayBuffer> {
   return new Generator(long).finish();
+}
+
+/** Turns the pc on the stack, also in a local, into its offset in the table of blocks: see `blockEntry`. */
+function blockIndex(code: Code, pc: number): Code {
+  code
+    .get(pc)
+    .i32(12)
+    .op(op["i32.shr_u"])
+    .op(op["i32.xor"])
+    .i32(blockCount - 1)
+    .op(op["i32.and"]);
+  return code.i32(3).op(op["i32.shl"]);
 }
 
 class Generator {
@@ -106,7 +123,7 @@ class Generator {
   constructor(long: boolean) {
     this.long = long;
     const { to } = this;
-    to.importMemory("env", "memory");
+    importSurroundings(to);
     const i = type.i32;
     this.slow = to.importFunction("env", "slow", to.type([i, i, i, i], [i]));
     this.callout = to.importFunction("env", "callout", to.type([i], [i]));
@@ -127,8 +144,7 @@ class Generator {
   finish(): Uint8Array<ArrayBuffer> {
     const { to } = this;
     this.body();
-    to.exportFunction("run", this.run);
-    to.exportFunction("cc_bits", this.helper("cc_bits"));
+    to.exportFunction("run", this.driver());
     return to.finish({ names: true });
   }
 
@@ -137,6 +153,67 @@ class Generator {
     if (index === undefined) this.helpers.set(name, (index = defineHelper(this.to, name, this.helper)));
     return index;
   };
+
+  /** The way between compiled and interpreted code: looks up where each of them stopped. */
+  private driver(): number {
+    const { to, long } = this;
+    const i = type.i32;
+    const signature = regionType(to, long);
+    const { index, code } = to.function(to.type([i, i, i], [i]), "run");
+    const [block, slot, fuel] = [0, 1, 2];
+    const [kind, pc, at, left] = [code.local(i), code.local(i), code.local(i), code.local(i)];
+    const state = (offset: number) => code.i32(0).memory(op["i32.load"], stateAddress(offset));
+    const done = code.block();
+    const again = code.loop();
+    code.get(slot).if(type.i32);
+    for (let register = 0; register < registerCount(long); register++) loadRegister(code, long, register);
+    code.get(fuel).get(slot).callIndirect(signature);
+    code.else();
+    code.get(block).get(fuel).call(this.run);
+    code.end().set(kind);
+    state(offsets.fuel).set(fuel);
+    const elsewhere = code.block();
+    // A block whose countdown ran out may have compiled code.
+    code.get(kind).i32(exitHot).op(op["i32.eq"]).if();
+    code.i32(0).memory(op["i32.load"], map.block).memory(op["i32.load"], Header.slot).tee(slot).brIf(again);
+    code.br(done).end();
+    code.get(kind).i32(ExitKind.untranslated).op(op["i32.ne"]).brIf(done);
+    code.get(fuel).i32(0).op(op["i32.lt_s"]).brIf(done);
+    state(offsets.pc + 4).brIf(done);
+    state(offsets.mxcsr).i32(environmentMask).op(op["i32.and"]);
+    code.i32(0).memory(op["i32.load"], map.environment).op(op["i32.ne"]).brIf(done);
+    state(offsets.pc).tee(pc);
+    blockIndex(code, pc).tee(at);
+    code.memory(op["i32.load"], map.blocks).get(pc).op(op["i32.ne"]).brIf(done);
+    code
+      .get(at)
+      .memory(op["i32.load"], map.blocks + 4)
+      .tee(block);
+    code.memory(op["i32.load"], Header.slot).tee(slot).op(op["i32.eqz"]).brIf(elsewhere);
+    // Compiled branches shall find it without coming here.
+    code
+      .get(pc)
+      .get(pc)
+      .i32(12)
+      .op(op["i32.shr_u"])
+      .op(op["i32.xor"])
+      .i32(BranchEntry.count - 1)
+      .op(op["i32.and"]);
+    code.i32(Math.log2(BranchEntry.size)).op(op["i32.shl"]).tee(at);
+    code.get(pc).memory(op["i32.store"], layout.branchCache + BranchEntry.pc);
+    code
+      .get(at)
+      .get(slot)
+      .memory(op["i32.store"], layout.branchCache + BranchEntry.slot);
+    code.br(again).end();
+    code.get(block).get(block).memory(op["i32.load"], Header.countdown).i32(startWeight).op(op["i32.sub"]).tee(left);
+    code.memory(op["i32.store"], Header.countdown);
+    code.get(left).i32(0).op(op["i32.ge_s"]).brIf(again);
+    code.i32(exitHot).set(kind);
+    code.end().end();
+    code.get(kind);
+    return index;
+  }
 
   private body(): void {
     const { code } = this;
@@ -199,6 +276,7 @@ class Generator {
       .tee(this.low);
     code.memory(op["i32.store"], Header.countdown);
     code.get(this.low).i32(0).op(op["i32.lt_s"]).if();
+    this.store(map.block, () => code.get(this.block));
     this.leaveAtPc(exitHot);
     code.end();
     code.get(this.fuel).i32(1).op(op["i32.sub"]).tee(this.fuel).i32(0).op(op["i32.lt_s"]).if();

@@ -48,10 +48,10 @@ export const DirectedOp = {
 
 const ordinary = 0x1f80;
 /** Bits of MXCSR that make a difference to translation: all but the sticky flags. */
-const control = 0xffc0;
+export const environmentMask = 0xffc0;
 
 /** Whether code must be translated with `directed` set for this MXCSR. */
-export const needsDirected = (mxcsr: number): boolean => (mxcsr & control) !== ordinary;
+export const needsDirected = (mxcsr: number): boolean => (mxcsr & environmentMask) !== ordinary;
 
 const a = new Extended();
 const b = new Extended();
@@ -137,18 +137,20 @@ function operate(format: Format, op: number, al: number, ah: number, bl: number,
   if (denormalsAreZero) {
     if (format.isDenormal(al, ah)) [al, ah] = signOnly(format, al, ah);
     if (format.isDenormal(bl, bh)) [bl, bh] = signOnly(format, bl, bh);
-  } else if (!nanA && !nanB && ((op !== DirectedOp.sqrt && format.isDenormal(al, ah)) || format.isDenormal(bl, bh)))
-    environment.flags |= Exception.denormal;
+  }
+  const denormal =
+    !nanA && !nanB && ((op !== DirectedOp.sqrt && format.isDenormal(al, ah)) || format.isDenormal(bl, bh));
   const signaling = (nanA && format.isSignaling(al, ah)) || (nanB && format.isSignaling(bl, bh));
   if (signaling) environment.flags |= Exception.invalid;
+  if (denormal && op >= DirectedOp.min) environment.flags |= Exception.denormal;
   if (op >= DirectedOp.min) return compareLane(format, op, al, ah, bl, bh, nanA || nanB);
   if (nanA) return format.quiet(al, ah);
   if (nanB) return format.quiet(bl, bh);
-  const kept = environment.flags;
+  let kept = environment.flags;
   format.unpack(a, al, ah);
   format.unpack(b, bl, bh);
-  // Only real operands count, and they have been looked at.
-  environment.flags = kept;
+  // Only real operands count, and they have been looked at. Lanes before this one keep their flags.
+  environment.flags = 0;
   switch (op) {
     case DirectedOp.add:
       add(r, a, b, format.round);
@@ -165,6 +167,10 @@ function operate(format: Format, op: number, al: number, ah: number, bl: number,
     default:
       squareRoot(r, b, format.round);
   }
+  // Invalid operations and divisions by zero report no denormal operand.
+  const computed = environment.flags;
+  if (denormal && (computed & (Exception.invalid | Exception.zeroDivide)) === 0) kept |= Exception.denormal;
+  environment.flags = kept | computed;
   format.encode(r);
 }
 
