@@ -22,7 +22,9 @@ const { rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi } = Register;
 
 /** True when the row can be tested in the mode. */
 export const testable = (row: Row, long: boolean): boolean =>
-  row.untested === undefined && (row.mode === undefined || row.mode === (long ? 64 : 32));
+  row.untested === undefined &&
+  (row.mode === undefined || row.mode === (long ? 64 : 32)) &&
+  (long || (row.mask & row.value & 4) === 0);
 
 /** Makes a case of a row; undefined when the row has no encoding in this mode after all. */
 export function makeCase(row: Row, long: boolean, random: Random): Case | undefined {
@@ -54,6 +56,7 @@ function encode(row: Row, long: boolean, random: Random): { bytes: number[]; dis
   if (random.chance(0.08)) prefixes.push(0x67);
   if (random.chance(0.05)) prefixes.push(random.pick(long ? [0x26, 0x2e, 0x36, 0x3e] : [0x26, 0x36, 0x3e]));
   if (isString(row) && random.chance(0.6)) prefixes.push(random.pick([0xf2, 0xf3]));
+  else if (tagged === undefined && !isString(row) && random.chance(0.04)) prefixes.push(random.pick([0xf2, 0xf3]));
   if (row.lock && random.chance(0.2)) prefixes.push(0xf0);
   if (tagged) prefixes.push([0, 0x66, 0xf3, 0xf2][tagged]!);
   prefixes.sort(() => random.below(3) - 1);

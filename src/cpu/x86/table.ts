@@ -114,20 +114,25 @@ export function ins(
   const immediates: ImmediateWidth[] = [];
   const bad = (what: string) => new SyntaxError(`instruction table: ${what} in "${notation}" (${name})`);
   for (const token of notation.split(" ")) {
+    const first = token.charCodeAt(0);
     if (token === "+") continue;
     if (opcode.length === 0 && prefix === undefined && token in prefixes) prefix = prefixes[token];
     else if (token === "REX.W") wide = true;
-    else if (token === "REX.W0") wide = false;
-    else if (/^[0-9A-F]{2}(\+[ri][bwdo]?)?$/.test(token)) {
-      opcode.push(Number.parseInt(token.slice(0, 2), 16));
-      if (token[2] === "+") opcodeRegister = true;
-    } else if (token === "/r") modrm = true;
-    else if (/^\/[0-7]$/.test(token)) {
+    else if (token in immediateWidths) immediates.push(immediateWidths[token]!);
+    else if (token === "/r") modrm = true;
+    else if (token.length === 2 && first === slash) {
       modrm = true;
+      const digit = token.charCodeAt(1) - zero;
+      if (!(digit >= 0 && digit < 8)) throw bad(`unknown token ${token}`);
       mask |= 0x38 << 3;
-      value |= Number(token[1]) << 6;
-    } else if (token in immediateWidths) immediates.push(immediateWidths[token]!);
-    else throw bad(`unknown token ${token}`);
+      value |= digit << 6;
+    } else {
+      const byte = bytes.get(token.length > 2 ? token.slice(0, 2) : token);
+      const rest = token.slice(2);
+      if (byte === undefined || !registerMarks.has(rest)) throw bad(`unknown token ${token}`);
+      opcode.push(byte);
+      if (rest !== "") opcodeRegister = true;
+    }
   }
   let map: number = OpcodeMap.one;
   const [escape, second] = opcode;
@@ -178,6 +183,15 @@ export function ins(
     offset: parsed.some((kind) => kind.place === "moffs"),
   };
 }
+
+const slash = 0x2f;
+const zero = 0x30;
+/** Two upper-case hexadecimal digits, to the byte. */
+const bytes = new Map(
+  Array.from({ length: 256 }, (_, byte) => [byte.toString(16).toUpperCase().padStart(2, "0"), byte] as const),
+);
+/** What may follow an opcode byte whose low bits are a register. */
+const registerMarks = new Set(["", "+r", "+rb", "+rw", "+rd", "+ro", "+i"]);
 
 const kindCache = new Map<string, OperandKind>();
 

@@ -64,6 +64,8 @@ export function reverseBytes(ir: Lift, size: Size, value: Value): Value {
   return ir.binary("rotl", 3, pairs, k(32, 0));
 }
 
+const moveReversed: LiftRow = (ir, to, from) => ir.write(to, reverseBytes(ir, to.size, ir.read(from)));
+
 /** BSWAP of 16 bits is undefined; processors give zero. */
 const swapBytes: LiftRow = (ir, to) => ir.write(to, to.size === 1 ? ir.i32(0) : reverseBytes(ir, to.size, ir.read(to)));
 
@@ -184,8 +186,14 @@ export const dataRows: readonly Row[] = [
     (condition) => (ir, to) => ir.write(to, ir.test(condition)),
   ),
   ins("0F C8+r", "bswap", ["r"], swapBytes),
-  ins("0F 38 F0 /r", "movbe", ["r", "m"], (ir, to, from) => ir.write(to, reverseBytes(ir, to.size, ir.read(from)))),
-  ins("0F 38 F1 /r", "movbe", ["m", "r"], (ir, to, from) => ir.write(to, reverseBytes(ir, to.size, ir.read(from)))),
+  // With F2 the opcodes are CRC32, with F3 nothing; 66 gives way to REX.W.
+  ...["NP ", "66 ", "66 REX.W + "].flatMap((prefix, i) => {
+    const bits = ["", "16", "64"][i]!;
+    return [
+      ins(`${prefix}0F 38 F0 /r`, "movbe", [`r${bits}`, `m${bits}`], moveReversed),
+      ins(`${prefix}0F 38 F1 /r`, "movbe", [`m${bits}`, `r${bits}`], moveReversed),
+    ];
+  }),
   ins("98", "cbw", [], widen),
   ins("99", "cwd", [], spread),
   ins("D7", "xlat", [], translate),

@@ -45,7 +45,11 @@ const multiply =
 
 /** IMUL with a destination: `to` = a * b. */
 const multiplyInto = (ir: Lift, to: Operand, a: Operand, b: Operand): void => {
-  const { low, more } = product(ir, to.size, ir.read(a), ir.read(b), true);
+  const first = ir.read(a);
+  const second = ir.read(b);
+  // The full product is for the flags, which mostly nobody reads.
+  const low = ir.mul(to.size, first, second);
+  const { more } = product(ir, to.size, first, second, true);
   ir.write(to, low);
   productFlags(ir, to.size, low, more);
 };
