@@ -15,6 +15,10 @@ export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
 /** One character a byte, so that nothing is lost. */
 export function latin1(bytes: Uint8Array): string {
   let text = "";
+  if (bytes.length <= 64) {
+    for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i]!);
+    return text;
+  }
   for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
   return text;
 }

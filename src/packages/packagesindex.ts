@@ -22,9 +22,11 @@ export class PackagesIndex {
     for (let at = 0; at < bytes.length;) {
       let end = bytes.indexOf(newline, at);
       if (end < 0) end = bytes.length;
-      // P is 0x50: both fields of interest begin with it, few others do.
+      // "Pa" and "Pro": the two fields of interest, told apart before a text is made of the line.
       if (end === at) stanza = end + 1;
-      else if (bytes[at] === 0x50) this.#line(latin1(bytes.subarray(at, end)), stanza);
+      else if (bytes[at] === 0x50 && (bytes[at + 1] === 0x61 || bytes[at + 2] === 0x6f)) {
+        this.#line(latin1(bytes.subarray(at, end)), stanza);
+      }
       at = end + 1;
     }
   }

@@ -3,6 +3,7 @@
 
 import { CerebroError } from "../base/errors.ts";
 import type { RootImage } from "./image.ts";
+import { alternativesOf } from "./maintainer.ts";
 import type { StoredPackage } from "./store.ts";
 
 /** Where programs for users are. Those of sbin count only when there are no others. */
@@ -36,10 +37,12 @@ export function chooseProgram(image: RootImage, stored: StoredPackage, name?: st
   if (name !== undefined) return namedProgram(image, stored, name);
   const programs = programsOf(image, stored);
   const base = (path: string) => path.slice(path.lastIndexOf("/") + 1);
+  // A program may be there under the package's name through an alternative only: figlet-figlet as figlet.
+  const linked = alternativesOf(stored).map(({ link }) => link);
   const users = programs.filter((path) => userPlaces.includes(path.slice(1, path.lastIndexOf("/"))));
   for (const list of [users, programs]) {
     if (list.length === 1) return list[0]!;
-    const own = list.find((path) => base(path) === stored.name);
+    const own = [...list, ...linked].find((path) => base(path) === stored.name);
     if (own) return own;
   }
   if (programs.length === 0) {
