@@ -31,6 +31,11 @@ export function errnoFromNumber(number: number): Errno | undefined {
   return byNumber.get(number);
 }
 
+/** The error of this name ("ENOENT"), if there is one. */
+export function errnoFromName(name: string): Errno | undefined {
+  return byName.get(name);
+}
+
 export const EPERM = named("EPERM");
 export const ENOENT = named("ENOENT");
 export const ESRCH = named("ESRCH");
