@@ -307,7 +307,10 @@ const mmxFromFloat =
   (operation: Unary, bytes: 8 | 16): LiftRow =>
   (ir, to, from) => {
     mmxWait(ir);
-    const value = low64(ir, operation(ir, bytes === 8 ? readLow(ir, from!, 8) : ir.read128(from!)));
+    let source = bytes === 8 ? readLow(ir, from!, 8) : ir.read128(from!);
+    // The half that does not count must not raise exceptions.
+    if (ir.directed && bytes === 8) source = widen(ir, low64(ir, source));
+    const value = low64(ir, operation(ir, source));
     mmxEnter(ir);
     writeMmx(ir, to!.number, value);
   };

@@ -166,6 +166,7 @@ function maskedStore(ir: Lift, value: Value, mask: Value, bytes: 8 | 16): void {
   const at = ir.get(size, 7);
   const address = ir.segmented(ir.long && size === 2 ? ir.toWord(at) : at, ir.current.segment);
   const set = ir.op("i8x16.lt_s", mask, zero(ir));
+  if (bytes === 16) ir.probeWrite(ir.offset(address, 8), 8);
   ir.probeWrite(address, bytes);
   if (bytes === 16) return ir.store(4, address, choose(ir, set, value, ir.load(4, address)));
   ir.store(3, address, low64(ir, choose(ir, set, value, widen(ir, ir.load(3, address)))));

@@ -37,8 +37,13 @@ const horizontal =
 const alternate =
   (shape: FloatShape): Binary =>
   (ir, a, b) => {
-    const difference = packedFloat(shape, "sub")(ir, a, b);
-    const sum = packedFloat(shape, "add")(ir, a, b);
+    // A lane that is left out raises no exception: it computes with zeros.
+    const part = (operation: "add" | "sub", mask: readonly [number, number, number, number]) => {
+      const kept = (v: Value) => (ir.directed ? and(ir, v, ir.v128(mask)) : v);
+      return packedFloat(shape, operation)(ir, kept(a), kept(b));
+    };
+    const difference = part("sub", shape === "f64x2" ? [-1, -1, 0, 0] : [-1, 0, -1, 0]);
+    const sum = part("add", shape === "f64x2" ? [0, 0, -1, -1] : [0, -1, 0, -1]);
     return shape === "f64x2" ? shuffle(ir, 8, difference, sum, [0, 3]) : shuffle(ir, 4, difference, sum, [0, 5, 2, 7]);
   };
 

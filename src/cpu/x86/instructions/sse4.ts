@@ -132,13 +132,19 @@ const dotProduct =
     const bytes = 16 / count;
     const add = packedFloat(shape, "add");
     packed((_, a, b) => {
-      const products = and(ir, packedFloat(shape, "mul")(ir, a, b), laneMask(ir, imm!.low >> 4, count));
+      // Lanes that are left out raise no exceptions: they multiply zeros.
+      const mask = laneMask(ir, imm!.low >> 4, count);
+      const multiply = packedFloat(shape, "mul");
+      const products = ir.directed
+        ? multiply(ir, and(ir, a, mask), and(ir, b, mask))
+        : and(ir, multiply(ir, a, b), mask);
       const side = (v: Value, lanes: readonly number[]) => shuffle(ir, bytes, v, v, lanes);
+      // The order decides which of two NaNs a lane keeps; this is the processor's.
       let sum: Value;
-      if (count === 2) sum = add(ir, side(products, [0, 0]), side(products, [1, 1]));
+      if (count === 2) sum = add(ir, products, side(products, [1, 0]));
       else {
-        const pairs = add(ir, side(products, [0, 2, 0, 2]), side(products, [1, 3, 1, 3]));
-        sum = add(ir, side(pairs, [0, 0, 0, 0]), side(pairs, [1, 1, 1, 1]));
+        const pairs = add(ir, side(products, [1, 0, 3, 2]), products);
+        sum = add(ir, pairs, side(pairs, [2, 3, 0, 1]));
       }
       return and(ir, sum, laneMask(ir, imm!.low, count));
     })(ir, to!, from!);

@@ -1,11 +1,12 @@
 // The x87 instructions. Each is one callout that does the whole instruction on the CPU state (../x87/callouts.ts); what is
 // lifted is the access to memory, so that faults are precise, and the note of the instruction's address.
 
-import { Arithmetic, Compare, Format, Source, storePop, Unary } from "../x87/callouts.ts";
+import { Arithmetic, Compare, Format, Source, storePop, storeQuietly, Unary } from "../x87/callouts.ts";
 import { Save } from "../x87/environment.ts";
 import { ExitKind, offsets, Vector } from "../../state.ts";
 import { Condition, type Lift, type Value } from "../lift.ts";
 import { ins, type LiftRow, type Row } from "../table.ts";
+import { mmxEnter, mmxWait } from "./vector.ts";
 
 /** Notes the address of the last instruction that is not a control instruction (FIP). */
 function note(ir: Lift): void {
@@ -79,23 +80,9 @@ function loadParts(ir: Lift, format: number, at: Value): [Value, Value?] {
   }
 }
 
-const sizes: Record<number, number> = {
-  [Format.single]: 4,
-  [Format.double]: 8,
-  [Format.extended]: 10,
-  [Format.word]: 2,
-  [Format.dword]: 4,
-  [Format.quad]: 8,
-  [Format.decimal]: 10,
-  [Format.truncatedWord]: 2,
-  [Format.truncatedDword]: 4,
-  [Format.truncatedQuad]: 8,
-};
-
 const store =
   (format: number, pops: boolean): LiftRow =>
   (ir) => {
-    ir.probeWrite(ir.address(), sizes[format]!);
     ir.callout("x87Store", ir.i64(format | (pops ? storePop : 0)), addressOf(ir));
     note(ir);
   };
@@ -211,7 +198,8 @@ const transferRows: readonly Row[] = [
   ins("DF /6", "fbstp", ["m80"], store(Format.decimal, true)),
   ins("D9 C0+i", "fld", ["st(i)"], onRegister("x87Duplicate")),
   ins("DD D0+i", "fst", ["st(i)"], onRegister("x87StoreRegister")),
-  ...["DD D8+i", "D9 D8+i", "DF D0+i", "DF D8+i"].map((notation) =>
+  ins("D9 D8+i", "fstp", ["st(i)"], onRegister("x87StoreRegister", storePop | storeQuietly)),
+  ...["DD D8+i", "DF D0+i", "DF D8+i"].map((notation) =>
     ins(notation, "fstp", ["st(i)"], onRegister("x87StoreRegister", storePop)),
   ),
   ...["D9 C8+i", "DD C8+i", "DF C8+i"].map((notation) => ins(notation, "fxch", ["st(i)"], onRegister("x87Exchange"))),
@@ -219,6 +207,9 @@ const transferRows: readonly Row[] = [
     ins(`D9 ${hex(0xe8 + i)}`, name, [], simple("x87Constant", i)),
   ),
 ];
+
+const transcendental = new Set<number>([Unary.f2xm1, Unary.yl2x, Unary.yl2xp1, Unary.patan, Unary.sin, Unary.cos]);
+const approximate = { untested: "within one unit in the last place of the processor: softfloat/functions.test.ts" };
 
 const unaryRows: readonly Row[] = (
   [
@@ -236,21 +227,26 @@ const unaryRows: readonly Row[] = (
     ["FE", "fsin", Unary.sin],
     ["FF", "fcos", Unary.cos],
   ] as const
-).map(([modrm, name, operation]) => ins(`D9 ${modrm}`, name, [], unary(operation)));
+).map(([modrm, name, operation]) =>
+  ins(`D9 ${modrm}`, name, [], unary(operation), transcendental.has(operation) ? approximate : {}),
+);
 
 const short = (ir: Lift): number => (ir.size === 1 ? Save.short : 0);
 const imageSize = (ir: Lift, registers: boolean): number => (ir.size === 1 ? 14 : 28) + (registers ? 80 : 0);
 const save =
   (registers: boolean): LiftRow =>
   (ir) => {
-    ir.probeWrite(ir.address(), imageSize(ir, registers));
+    // The processor looks at both ends of the image first.
+    const size = imageSize(ir, registers);
+    ir.probeWrite(ir.address(), ir.size === 1 ? 2 : 4);
+    ir.probeWrite(ir.offset(ir.address(), size - 1), 1);
     ir.callout("x87Save", ir.i64(short(ir) | (registers ? Save.registers : 0)), addressOf(ir));
   };
 const restore =
   (registers: boolean): LiftRow =>
   (ir) => {
-    // Its first and last bytes are read so that a fault is precise.
-    ir.load(0, ir.address());
+    // Both ends are read so that a fault is precise.
+    ir.load(ir.size === 1 ? 1 : 2, ir.address());
     ir.load(0, ir.offset(ir.address(), imageSize(ir, registers) - 1));
     ir.callout("x87Restore", ir.i64(short(ir) | (registers ? Save.registers : 0)), addressOf(ir));
   };
@@ -283,18 +279,20 @@ const controlRows: readonly Row[] = [
   ins("D9 /4", "fldenv", ["m"], restore(false)),
   ins("DD /4", "frstor", ["m"], restore(true)),
   ins("NP 0F 77", "emms", [], (ir) => {
-    ir.callout("x87Wait");
+    mmxWait(ir);
+    mmxEnter(ir);
     ir.stateStore(1, offsets.x87Tags, ir.i32(0xffff));
   }),
   ins("NP 0F AE /0", "fxsave", ["m"], (ir) => {
     aligned(ir);
+    ir.probeWrite(ir.offset(ir.address(), 511), 1);
     ir.probeWrite(ir.address(), 512);
     ir.callout("fxsave", fx(ir), addressOf(ir));
   }),
   ins("NP 0F AE /1", "fxrstor", ["m"], (ir) => {
     aligned(ir);
-    ir.load(0, ir.address());
     ir.load(0, ir.offset(ir.address(), 511));
+    ir.load(0, ir.address());
     ir.callout("fxrstor", fx(ir), addressOf(ir));
     ir.exit(ExitKind.untranslated, ir.next);
   }),
@@ -314,7 +312,7 @@ export const x87Rows: readonly Row[] = [
   ...unaryRows,
   ...moves,
   ins("D9 F4", "fxtract", [], simple("x87Extract")),
-  ins("D9 F2", "fptan", [], simple("x87Pair", 0)),
-  ins("D9 FB", "fsincos", [], simple("x87Pair", 1)),
+  ins("D9 F2", "fptan", [], simple("x87Pair", 0), approximate),
+  ins("D9 FB", "fsincos", [], simple("x87Pair", 1), approximate),
   ...controlRows,
 ];

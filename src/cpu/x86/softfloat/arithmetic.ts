@@ -279,7 +279,8 @@ export function divide(r: Extended, a: Extended, b: Extended, rounder: Rounder =
   if (ka >= Kind.quiet || kb >= Kind.quiet) return propagate(r, a, ka, b, kb);
   if (ka === kb && (ka === Kind.infinity || ka === Kind.zero)) return invalid(r);
   if (kb === Kind.zero) {
-    if (ka !== Kind.infinity) environment.flags |= Exception.zeroDivide;
+    // A denormal dividend, even one that came from memory, is not reported then.
+    if (ka !== Kind.infinity) environment.flags = (environment.flags & ~Exception.denormal) | Exception.zeroDivide;
     return setInfinity(r, sign);
   }
   if (ka === Kind.denormal || kb === Kind.denormal) environment.flags |= Exception.denormal;

@@ -48,6 +48,8 @@ export const Format = {
 } as const;
 /** Bit of a store request: pop afterwards. */
 export const storePop = 0x10;
+/** Bit of a register store request: an empty ST(0) is no fault (D9 D8+i). */
+export const storeQuietly = 0x20;
 
 /** What `x87Unary` does; those from `prem` on read ST(1) as well, those from `yl2x` on pop it. */
 export const Unary = {
@@ -179,9 +181,11 @@ export const x87Callouts = {
         (bits & Status.c0 ? Flag.carry : 0) | (bits & Status.c2 ? Flag.parity : 0) | (bits & Status.c3 ? Flag.zero : 0);
       cpu.words[scratch + 7] = 0;
     }
-    if (refused()) return refuse(cpu);
-    if (request & Compare.flags) finish(cpu);
+    // The codes are set even when an exception is not masked; the stack is not popped then.
+    const faulted = (environment.flags & Status.stackFault) !== 0;
+    if (request & Compare.flags) finishWith(cpu, 0, faulted ? Status.c1 : 0);
     else finishWith(cpu, bits, comparisonCodes);
+    if (refused()) return;
     if (request & Compare.pops) pop(cpu);
     if ((request & Compare.popsTwice) === Compare.popsTwice) pop(cpu);
   },
@@ -208,6 +212,8 @@ export const x87Callouts = {
       default:
         convert.fromInteger(r, low, high);
     }
+    // A denormal is loaded even when its exception is not masked.
+    environment.masked |= Exception.denormal;
     push(cpu, r);
   },
 
@@ -229,7 +235,7 @@ export const x87Callouts = {
     begin(cpu);
     const i = cpu.words[scratch]!;
     read(cpu, i, r);
-    if (isEmpty(cpu, 7) && isEmpty(cpu, i)) {
+    if (isEmpty(cpu, i)) {
       if (!underflowed(r)) return finish(cpu);
       setTop(cpu, topOf(cpu) - 1);
       write(cpu, 0, r);
@@ -238,12 +244,12 @@ export const x87Callouts = {
     push(cpu, r);
   },
 
-  /** (format and `storePop`, address): FST, FIST, FISTTP, FBSTP; the place has been probed. */
+  /** (format and `storePop`, address): FST, FIST, FISTTP, FBSTP. Memory is touched only when something is stored. */
   x87Store(cpu: CpuView): void {
     begin(cpu);
     const request = cpu.words[scratch]!;
     const format = request & 15;
-    const address = cpu.words[scratch + 2]! >>> 0;
+    const address = (cpu.words[scratch + 2]! >>> 0) + (cpu.words[scratch + 3]! >>> 0) * 0x1_0000_0000;
     read(cpu, 0, a);
     if (isEmpty(cpu, 0)) {
       if (!underflowed(a)) return finish(cpu);
@@ -261,8 +267,11 @@ export const x87Callouts = {
     begin(cpu);
     const request = cpu.words[scratch]!;
     read(cpu, 0, r);
-    if (isEmpty(cpu, 0) && !underflowed(r)) return finish(cpu);
-    write(cpu, request & 7, r);
+    if (!isEmpty(cpu, 0)) write(cpu, request & 7, r);
+    else if ((request & storeQuietly) === 0) {
+      if (!underflowed(r)) return finish(cpu);
+      write(cpu, request & 7, r);
+    }
     finish(cpu);
     if (request & storePop) pop(cpu);
   },
@@ -292,7 +301,11 @@ export const x87Callouts = {
     if (isEmpty(cpu, 0) || isEmpty(cpu, i)) {
       if (!underflowed(r)) return finish(cpu);
       write(cpu, 0, r);
-    } else if (moves) write(cpu, 0, r);
+    } else {
+      // C1 stays as it was.
+      if (moves) write(cpu, 0, r);
+      return;
+    }
     finish(cpu);
   },
 
@@ -304,11 +317,11 @@ export const x87Callouts = {
     read(cpu, 0, a);
     if (two) read(cpu, 1, b);
     let bits = 0;
-    let mask: number = Status.c1;
+    const reduces =
+      operation === Unary.sin || operation === Unary.cos || operation === Unary.prem || operation === Unary.prem1;
+    let mask = reduces ? Status.c1 | Status.c2 : Status.c1;
     if (isEmpty(cpu, 0) || (two && isEmpty(cpu, 1))) {
-      if (!underflowed(r)) return finish(cpu);
-      if (operation === Unary.sin || operation === Unary.cos || operation === Unary.prem || operation === Unary.prem1)
-        mask |= Status.c2;
+      if (!underflowed(r)) return finishWith(cpu, 0, mask);
     } else {
       switch (operation) {
         case Unary.chs:
@@ -328,7 +341,6 @@ export const x87Callouts = {
           break;
         case Unary.sin:
         case Unary.cos:
-          mask |= Status.c2;
           if (!(operation === Unary.sin ? functions.sine(r, a) : functions.cosine(r, a)))
             return finishWith(cpu, Status.c2, mask);
           break;
@@ -336,6 +348,7 @@ export const x87Callouts = {
         case Unary.prem1: {
           arithmetic.remainder(r, a, b, operation === Unary.prem1);
           const { quotient, incomplete } = arithmetic.reduction;
+          if (kindOf(r) === Kind.quiet) break;
           mask = comparisonCodes;
           bits =
             (quotient & 1 ? Status.c1 : 0) |
@@ -357,7 +370,10 @@ export const x87Callouts = {
         default:
           functions.arctangent(r, a, b);
       }
-      if (environment.flags !== 0 && refused()) return refuse(cpu);
+      if (environment.flags !== 0 && refused()) {
+        refuse(cpu);
+        return finishWith(cpu, 0, reduces ? Status.c1 | Status.c2 : Status.c1);
+      }
     }
     write(cpu, operation >= Unary.yl2x ? 1 : 0, r);
     finishWith(cpu, bits | (environment.up ? Status.c1 : 0), mask);
@@ -433,7 +449,8 @@ export const x87Callouts = {
       finish(cpu);
     } else if (operation < 4) {
       setEmpty(cpu, request >> 4, true);
-      if (operation === 3) setTop(cpu, topOf(cpu) + 1);
+      if (operation === 3) pop(cpu);
+      finish(cpu);
     }
   },
 };

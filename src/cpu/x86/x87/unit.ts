@@ -110,7 +110,7 @@ export function finishWith(cpu: CpuView, bits: number, mask: number = codes): vo
   const { flags } = environment;
   let status = (words[controlWord]! >>> 16) & ~mask;
   status |= bits | flags;
-  if ((flags & ~environment.masked & 0x3f) !== 0) status |= Status.summary | Status.busy;
+  if ((flags & ~words[controlWord]! & 0x3f) !== 0) status |= Status.summary | Status.busy;
   words[controlWord] = (words[controlWord]! & 0xffff) | (status << 16);
 }
 
