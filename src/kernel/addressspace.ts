@@ -14,9 +14,9 @@ import { SharedObject } from "./shared.ts";
 export const placement = {
   /** Position-independent programs. */
   image: 0x400000,
-  stackEnd: 0x10800000,
+  stackEnd: 0x2000000,
   stackSize: 0x800000,
-  maps: 0x10800000,
+  maps: 0x2000000,
 } as const;
 
 /** What a page holds. `clean` can be dropped and loaded again (or is zero if nothing is behind it). */
@@ -42,6 +42,32 @@ export interface MapRequest {
   offset?: number;
   name?: string;
 }
+
+/** Linear memories kept for the next process: making one costs a reservation of address space and a page table. */
+export class MemoryPool {
+  private readonly free: Frames[] = [];
+
+  take(): Frames {
+    return this.free.pop() ?? { guest: new GuestMemory(), state: new Uint8Array(1 << 20) };
+  }
+
+  /** Takes back a memory in which every page is untouched and unmapped. */
+  give(frames: Frames): void {
+    const { guest } = frames;
+    guest.pager = guest.codeWatcher = undefined;
+    guest.grown.length = 0;
+    if (this.free.length < mostKept && guest.u8.length <= largestKept) this.free.push(frames);
+  }
+}
+
+/** A linear memory and the state of each of its pages. */
+interface Frames {
+  readonly guest: GuestMemory;
+  readonly state: Uint8Array;
+}
+
+const mostKept = 8;
+const largestKept = 2 ** 28;
 
 let nextId = 1;
 
@@ -69,7 +95,8 @@ export class AddressSpace {
   peak4k = 0;
   /** Bytes mapped. */
   mapped = 0;
-  private readonly state = new Uint8Array(1 << 20);
+  private readonly pool: MemoryPool;
+  private readonly state: Uint8Array;
   /** Shared pages written since they were last published. */
   private readonly written: number[] = [];
   /** Mappings with a shared object. */
@@ -77,9 +104,12 @@ export class AddressSpace {
   private beyondFile = -1;
   private users = 1;
 
-  constructor(contract: Contract) {
+  constructor(contract: Contract, pool: MemoryPool) {
     this.contract = contract;
-    this.guest = new GuestMemory();
+    this.pool = pool;
+    const { guest, state } = pool.take();
+    this.guest = guest;
+    this.state = state;
     this.guest.pager = (page, access) => this.ready(page, access);
   }
 
@@ -93,13 +123,18 @@ export class AddressSpace {
   release(): void {
     if (--this.users > 0) return;
     this.publish();
-    for (const mapping of this.mappings) mapping.release();
-    this.mappings.length = 0;
-    this.contract.giveMapped(this.mapped);
-    this.contract.giveMemory(this.resident4k * pageSize);
-    this.mapped = this.resident4k = 0;
     this.executor?.dispose();
     this.executor = undefined;
+    for (const mapping of this.mappings) {
+      this.drop(mapping.start, mapping.end);
+      this.guest.forget(mapping.start, mapping.end);
+      mapping.release();
+    }
+    this.mappings.length = 0;
+    this.contract.giveMapped(this.mapped);
+    this.mapped = 0;
+    this.resident = undefined;
+    this.pool.give({ guest: this.guest, state: this.state });
   }
 
   /** How many processes run here. */
@@ -277,14 +312,14 @@ export class AddressSpace {
   }
 
   /** Makes pages untouched again: zeroes what was used. The page table is the caller's. */
-  private drop(start: number, end: number, only: number = State.clean): void {
+  private drop(start: number, end: number): void {
     const { state } = this;
     const last = end / pageSize;
     let freed = 0;
     for (let page = start >>> pageShift; page < last; page++) {
-      if (state[page]! < only) continue;
+      if (state[page] === State.untouched) continue;
       let stop = page;
-      while (stop < last && state[stop]! >= only) state[stop++] = State.untouched;
+      while (stop < last && state[stop] !== State.untouched) state[stop++] = State.untouched;
       this.guest.u8.fill(0, page * pageSize, stop * pageSize);
       freed += stop - page;
       page = stop;
@@ -457,7 +492,7 @@ export class AddressSpace {
       this.contract.refuse("memory", "fork");
       throw ENOMEM;
     }
-    const copy = new AddressSpace(this.contract);
+    const copy = new AddressSpace(this.contract, this.pool);
     copy.brkStart = this.brkStart;
     copy.brkEnd = this.brkEnd;
     Object.assign(copy.image, this.image);

@@ -2,7 +2,7 @@
 
 import { messageOf } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
-import { AddressSpace } from "./addressspace.ts";
+import { AddressSpace, MemoryPool } from "./addressspace.ts";
 import { type Clock, hostClock, seededRandom, virtualClock } from "./clock.ts";
 import { Contract, type Limits } from "./contract.ts";
 import { EAGAIN } from "./errno.ts";
@@ -72,6 +72,7 @@ export class Kernel {
   readonly trace = new Trace();
   readonly futexes = new Futexes();
   readonly sharedObjects = new SharedObjects();
+  readonly memories = new MemoryPool();
   readonly processes = new Map<number, Process>();
   readonly tasks = new Map<number, Task>();
   /** Told when a process ends, before its files are closed: terminals, personalities. */
@@ -146,7 +147,7 @@ export class Kernel {
       pid: this.allocatePid(),
       parent: undefined,
       personality: parts.personality,
-      memory: new AddressSpace(contract),
+      memory: new AddressSpace(contract, this.memories),
       files: parts.files,
       fs: parts.fs,
       credentials: parts.credentials,

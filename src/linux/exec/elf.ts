@@ -155,7 +155,7 @@ interface Built {
 }
 
 function build(process: Process, program: Program, file: OpenFile, elf: Elf, mode: Mode): Built {
-  const space = new AddressSpace(process.contract);
+  const space = new AddressSpace(process.contract, process.kernel.memories);
   try {
     const interpreterName = elf.interpreter;
     const gnuStack = elf.segments.find(({ type }) => type === SegmentType.gnuStack);
