@@ -86,7 +86,9 @@ export class Machine {
   private boot(entries = this.options.root): Booted {
     if (this.booted) return this.booted;
     const account = new Contract(this.options.contract ?? {}, (message) => this.kernel.log(message));
-    const top = makeRoot(this.kernel, account, entries);
+    const { rootDirectory, mounts = [] } = this.options;
+    const below = rootDirectory === undefined ? { ...(entries && { entries }) } : { directory: rootDirectory };
+    const top = makeRoot(this.kernel, account, below);
     const { process: init } = this.kernel.createRoot({
       personality: this.personality,
       fs: { root: top, cwd: top, umask: 0 },
@@ -94,7 +96,7 @@ export class Machine {
       credentials: { ...root },
     });
     init.name = "init";
-    mountAll(init);
+    mountAll(init, mounts);
     return (this.booted = { init, files: new GuestFiles(init) });
   }
 

@@ -1,12 +1,15 @@
 // The name space of a machine: what is mounted where when it starts.
 
+import { CerebroError } from "../base/errors.ts";
 import { deviceFileSystem } from "../devices/dev.ts";
 import { PtsFileSystem } from "../devices/pty.ts";
 import { ArchiveFileSystem, type ArchiveEntry } from "../fs/archive.ts";
+import { HostDirectoryFileSystem } from "../fs/hostdir.ts";
 import { MemoryFileSystem } from "../fs/memory.ts";
 import { OverlayFileSystem } from "../fs/overlay.ts";
 import { ProcFileSystem } from "../fs/proc.ts";
 import { SysFileSystem } from "../fs/sys.ts";
+import { HostError } from "../host/host.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Process } from "../kernel/process.ts";
 import { makeDirectory } from "../kernel/vfs/operations.ts";
@@ -14,6 +17,7 @@ import { mount, nameSpace } from "../kernel/vfs/mount.ts";
 import type { DiskAccount } from "../kernel/vfs/storage.ts";
 import type { FileSystem, Path } from "../kernel/vfs/vnode.ts";
 import { find } from "../kernel/vfs/walk.ts";
+import type { HostMount } from "./options.ts";
 
 /** The directories that programs take for granted. */
 // prettier-ignore
@@ -27,25 +31,51 @@ function* emptyRoot(): Generator<ArchiveEntry> {
   for (const [path, mode] of Object.entries(directories)) yield { path, mode, ...shared };
 }
 
-/** A new name space with the given entries below a writable layer. */
-export function makeRoot(kernel: Kernel, account: DiskAccount, entries: Iterable<ArchiveEntry> = emptyRoot()): Path {
-  const lower = new ArchiveFileSystem(entries).root();
-  return nameSpace(new OverlayFileSystem({ now: () => kernel.realtime(), account, lower }));
+/** What is below the writable layer of the root. */
+export type Below = { readonly entries?: Iterable<ArchiveEntry> } | { readonly directory: string };
+
+/** A new name space: a tree that is only read, below a writable layer in memory. */
+export function makeRoot(kernel: Kernel, account: DiskAccount, below: Below): Path {
+  const fileSystem =
+    "directory" in below
+      ? granted(kernel, { host: below.directory, guest: "/", readOnly: true })
+      : new ArchiveFileSystem(below.entries ?? emptyRoot());
+  return nameSpace(new OverlayFileSystem({ now: () => kernel.realtime(), account, lower: fileSystem.root() }));
+}
+
+/** The file system of a grant. The grant is told to those who listen. */
+function granted(kernel: Kernel, { host, guest, readOnly = false }: HostMount): FileSystem {
+  const { files } = kernel.host;
+  if (!files) throw new CerebroError("unsupported", `${host}: this host has no files to show`);
+  try {
+    const fileSystem = new HostDirectoryFileSystem(files, host, { readOnly });
+    const text = `${fileSystem.base || "/"} at ${guest}, ${readOnly ? "to read" : "to read and write"}`;
+    kernel.trace.emit({ topic: "grant", time: kernel.now(), pid: 1, tid: 1, text });
+    return fileSystem;
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    const hint = error.code === "ENOTDIR" ? { hint: "grant the directory that the file is in" } : {};
+    throw new CerebroError(error.code === "ENOENT" ? "not-found" : "host", `${host}: ${error.message}`, {
+      cause: error,
+      ...hint,
+    });
+  }
 }
 
 /** Mounts at a path, making directories on the way. */
 function mountAt(init: Process, path: string, fileSystem: FileSystem): void {
   const { root } = init.fs;
   let at = "";
-  for (const name of path.split("/").slice(1)) {
+  for (const name of path.split("/")) {
+    if (name === "") continue;
     at += `/${name}`;
     if (!find(init, root, at, "always").path) makeDirectory(init, root, at, 0o755);
   }
   mount(find(init, root, path, "always").path!, fileSystem);
 }
 
-/** Mounts what every Linux has. `init` lends its root and its rights. */
-export function mountAll(init: Process): void {
+/** Mounts what every Linux has, and what was granted. `init` lends its root and its rights. */
+export function mountAll(init: Process, mounts: readonly HostMount[]): void {
   const { kernel } = init;
   const memory = (mode: number) => new MemoryFileSystem({ now: () => kernel.realtime(), account: init.contract, mode });
   mountAt(init, "/dev", deviceFileSystem(kernel));
@@ -53,4 +83,5 @@ export function mountAll(init: Process): void {
   mountAt(init, "/dev/shm", memory(0o1777));
   mountAt(init, "/proc", new ProcFileSystem(kernel));
   mountAt(init, "/sys", new SysFileSystem(kernel));
+  for (const grant of mounts) mountAt(init, grant.guest, granted(kernel, grant));
 }
