@@ -74,22 +74,51 @@ function logicalLines(stored: StoredPackage, script: string): string[] {
     .filter((line) => line !== "" && !line.startsWith("#"));
 }
 
-/** The words of a plain command; undefined when a word would be computed by the shell. */
-function plainWords(text: string): string[] | undefined {
+/** Variables that hold a constant, and the loops over constant words, spelled out; conditions are not looked at. */
+function* expanded(lines: readonly string[], variables: Map<string, string>): Generator<string> {
+  for (let i = 0; i < lines.length; i++) {
+    const line = substitute(lines[i]!, variables);
+    const [, name, value] = /^([A-Za-z_]\w*)=("[^"]*"|'[^']*'|[^\s;&|"'`(]*);?$/.exec(line) ?? [];
+    if (name) variables.set(name, value!.replace(/^(["'])(.*)\1$/, "$2"));
+    const [, variable, words] = /^for\s+(\w+)\s+in\s+([^;$`]*?)\s*(?:;\s*do)?$/.exec(line) ?? [];
+    if (!variable) {
+      yield line;
+      continue;
+    }
+    let end = i + 1;
+    for (let depth = 1; end < lines.length; end++) {
+      if (/^(for|while|until)\s/.test(lines[end]!)) depth++;
+      if (/^done\b/.test(lines[end]!) && --depth === 0) break;
+    }
+    for (const word of words!.split(/\s+/))
+      yield* expanded(lines.slice(i + 1, end), new Map(variables).set(variable, word));
+    i = end;
+  }
+}
+
+function substitute(line: string, variables: ReadonlyMap<string, string>): string {
+  return line.replace(
+    /\$(?:(\w+)|\{(\w+)\})/g,
+    (text, plain: string, braced: string) => variables.get(plain ?? braced) ?? text,
+  );
+}
+
+/** The words of a command up to the first that only a shell could tell. */
+function plainWords(text: string): string[] {
   const command = text.split(/[;&|]|\s[12]?>/)[0]!.trim();
-  const words = command.match(/"[^"]*"|'[^']*'|[^\s"']+/g) ?? [];
-  const plain = words.map((word) => word.replace(/^(["'])(.*)\1$/, "$2"));
-  return plain.some((word) => /[$`*?{}()]/.test(word)) ? undefined : plain;
+  const words = command.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
+  const plain = words.map((word) => word.replace(/(["'])(.*?)\1/g, "$2"));
+  const computed = plain.findIndex((word) => /[$`*?{}()]/.test(word));
+  return computed < 0 ? plain : plain.slice(0, computed);
 }
 
 /** The words after a command's name in a line, wherever the line calls it. */
 function callsOf(stored: StoredPackage, script: string, command: string): string[][] {
   const calls: string[][] = [];
-  for (const line of logicalLines(stored, script)) {
+  for (const line of expanded(logicalLines(stored, script), new Map())) {
     const at = new RegExp(`(?:^|[\\s;&|/])${command}\\s`).exec(line);
     if (!at) continue;
-    const words = plainWords(line.slice(line.indexOf(command, at.index) + command.length));
-    if (words) calls.push(words);
+    calls.push(plainWords(line.slice(line.indexOf(command, at.index) + command.length)));
   }
   return calls;
 }
