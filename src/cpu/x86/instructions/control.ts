@@ -71,9 +71,9 @@ const bound: LiftRow = (ir, index) => {
   const at = ir.address();
   const value = ir.signed(size, ir.read(index));
   const low = ir.signed(size, ir.load(size, at));
+  ir.trapIf(ir.binary("lt_s", size, value, low), Vector.bounds);
   const high = ir.signed(size, ir.load(size, ir.offset(at, 1 << size)));
-  const outside = ir.or(2, ir.binary("lt_s", size, value, low), ir.binary("gt_s", size, value, high));
-  ir.trapIf(outside, Vector.bounds);
+  ir.trapIf(ir.binary("gt_s", size, value, high), Vector.bounds);
 };
 
 const trap =

@@ -260,6 +260,7 @@ const controlRows: readonly Row[] = [
   ins("D9 /7", "fnstcw", ["m16"], (ir) => ir.store(1, ir.address(), ir.stateLoad(1, offsets.x87Control))),
   ins("DD /7", "fnstsw", ["m16"], (ir) => ir.store(1, ir.address(), ir.stateLoad(1, offsets.x87Status))),
   ins("DF E0", "fnstsw", ["ax"], (ir, to) => ir.write(to!, ir.stateLoad(1, offsets.x87Status))),
+  ins("9B", "fwait", [], (ir) => void ir.callout("x87Wait")),
   ins("DB E2", "fnclex", [], (ir) => void ir.callout("x87Clear")),
   ins("DB E3", "fninit", [], (ir) => void ir.callout("x87Initialize")),
   ...["E0", "E1", "E4"].map((modrm) => ins(`DB ${modrm}`, "fneni", [], () => {})),
