@@ -207,11 +207,11 @@ export const ladder: readonly Rung[] = [
   { package: "coreutils", with: ["dash"], short: true, steps: coreutils },
   {
     package: "findutils",
-    with: ["coreutils"],
+    with: ["coreutils", "dash"],
     steps: [
       sh("find /work -type f -name '*.c' | sort", { files: { "a.c": "", "d/b.c": "", "d/x.h": "" } }),
       {
-        command: ["find", ".", "-maxdepth", "1", "-size", "+1k", "-printf", "%f %s\\n"],
+        command: ["find", ".", "-maxdepth", "1", "-type", "f", "-size", "+1k", "-printf", "%f %s\\n"],
         files: { n: numbers, small: "" },
       },
       sh("find . -type f -print0 | sort -z | xargs -0 -n 2 echo", { files: { "a b": "", c: "", d: "" } }),

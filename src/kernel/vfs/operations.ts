@@ -1,11 +1,11 @@
 // Changing the name space and the attributes of files: what mkdir(2), rename(2), chmod(2) and their kin check and do.
 
-import { EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EXDEV } from "../errno.ts";
+import { EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EOPNOTSUPP, EPERM, EXDEV } from "../errno.ts";
 import type { Process } from "../process.ts";
 import { anyListener, Event, nextCookie, tell, tellAt } from "./notify.ts";
 import { inherited, needCreatable } from "./open.ts";
 import type { Path } from "./path.ts";
-import { inGroup, need, needDirectoryWrite, needRemovable, needWritable, owns, Want } from "./permission.ts";
+import { inGroup, need, needDirectoryWrite, needRemovable, needWritable, Want } from "./permission.ts";
 import { type Attributes, Type } from "./vnode.ts";
 import { find } from "./walk.ts";
 
@@ -249,13 +249,12 @@ export function truncatePath(process: Process, path: Path, length: number): void
 export function needXattr(process: Process, path: Path, name: string, writes: boolean): void {
   if (writes) needWritable(path);
   const [space] = name.split(".", 1);
+  // Access control lists (acl(5)) are not there; programs then set the mode instead.
+  if (space === "system") throw EOPNOTSUPP;
   if (space === "user") {
     const { type } = path.vnode;
     if (type !== Type.regular && type !== Type.directory) throw EPERM;
     need(process.credentials, path.vnode, writes ? Want.write : Want.read);
-  } else if (
-    writes &&
-    !(process.credentials.fsuid === 0 || (space === "system" && owns(process.credentials, path.vnode)))
-  )
+  } else if (writes && process.credentials.fsuid !== 0)
     throw space === "security" || space === "trusted" ? EPERM : EACCES;
 }
