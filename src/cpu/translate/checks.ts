@@ -47,11 +47,9 @@ const size = registers * words + 2;
 
 const isEmpty = (facts: Int32Array, at: number): boolean => facts[at]! > facts[at + 1]!;
 
-function emptyFacts(): Int32Array {
-  const facts = new Int32Array(size);
-  for (let i = 0; i < registers; i++) facts.set([1, 0, 1, 0, -1], i * words);
-  return facts;
-}
+const nothing = new Int32Array(size);
+for (let i = 0; i < registers; i++) nothing.set([1, 0, 1, 0, -1], i * words);
+const emptyFacts = (): Int32Array => nothing.slice();
 
 /** Unites an interval with another; keeps the new one when they do not make one. */
 function unite(facts: Int32Array, at: number, low: number, high: number): void {
@@ -286,11 +284,15 @@ export function checksOf(
   for (const entry of entries) isEntry[entry] = 1;
   before[entries[0]!] = emptyFacts();
   const reached = [entries[0]!];
+  /** Parts whose facts have changed since they were looked at. */
+  const stale = new Uint8Array(parts.length).fill(1);
   const settle = (): void => {
     for (let round = 0, changed = true; changed; round++) {
       changed = false;
       for (let i = 0; i < reached.length; i++) {
         const at = reached[i]!;
+        if (stale[at] === 0) continue;
+        stale[at] = 0;
         const after = analysis.part(parts[at]!, before[at]!);
         for (const { part: to } of parts[at]!.part.ways) {
           if (to < 0) continue;
@@ -299,7 +301,10 @@ export function checksOf(
             before[to] = isEntry[to] ? guarded(after) : after.slice();
             reached.push(to);
             changed = true;
-          } else if (meet(facts, after, round > patience)) changed = true;
+          } else if (meet(facts, after, round > patience)) {
+            stale[to] = 1;
+            changed = true;
+          }
         }
       }
     }
