@@ -88,7 +88,10 @@ for (const bits of [64, 32])
         ({ status, stdout: output } = failed as { status: number; stdout: string });
       }
       const long = bits === 64;
-      for (const translations of [new Translations({ long }), new Translations({ long, compiler: regionCompiler() })]) {
+      for (const translations of [
+        new Translations({ long }),
+        new Translations({ long, compiler: regionCompiler(), threshold: 100 }),
+      ]) {
         const result = runProgram(path, translations);
         expect({ status: result.status, output: result.output }).toEqual({ status, output });
       }
@@ -156,7 +159,7 @@ test("division by zero and jumps to nowhere trap", () => {
 test("fuel ends an endless loop, interpreted and compiled", () => {
   for (const compiler of [undefined, regionCompiler()]) {
     // inc rax; jmp back
-    const translations = new Translations({ long: true, ...(compiler && { compiler }) });
+    const translations = new Translations({ long: true, threshold: 100, ...(compiler && { compiler }) });
     const { cpu, machine } = machineWith([0x48, 0xff, 0xc0, 0xeb, 0xfb], translations);
     for (let i = 0; i < 20; i++) expect(machine.run(cpu, 2000)).toBe(ExitKind.budget);
     expect(cpu.pc).toBe(code);
@@ -178,7 +181,7 @@ test("an instruction that rewrites the next one in its block is honoured", () =>
 
 test("a forked address space has its own code and shares translations", () => {
   const compiler = regionCompiler();
-  const translations = new Translations({ long: true, compiler });
+  const translations = new Translations({ long: true, threshold: 100, compiler });
   // mov eax, 5; dec ebx; jnz back; syscall
   const { memory, cpu, machine } = machineWith([0xb8, 5, 0, 0, 0, 0xff, 0xcb, 0x75, 0xf7, 0x0f, 0x05], translations);
   const rounds = (of: X86Machine, view: CpuView) => {

@@ -17,11 +17,13 @@ import type { CpuView } from "./view.ts";
 import { translateBlock } from "./x86/block.ts";
 import { environmentMask, needsDirected } from "./x86/directed.ts";
 
-/** Executions of a block by a jump before the region around it is compiled. */
+/**
+ * Executions of a block before the region around it is compiled. Compiling a block takes milliseconds while the compiler is
+ * young, interpreting it a tenth of a microsecond.
+ */
 export const hotThreshold = 10_000;
-/** Hot blocks are compiled together: when this many wait, or when one of them ran this often again. */
+/** Hot blocks are compiled together: when this many wait, or when one of them ran a tenth of the threshold again. */
 const batchSize = 8;
-const batchPatience = 1000;
 /** Executions before a compiled module of a relative process is looked for. */
 const knownThreshold = 2;
 /** Executions before a block that could not be compiled is tried again. */
@@ -40,13 +42,16 @@ export class Translations implements Support {
   readonly interpreter: WebAssembly.Module;
   readonly support: WebAssembly.Module;
   readonly compiler: RegionCompiler | undefined;
+  /** Executions that make a block hot. */
+  readonly threshold: number;
   /** Counts for measurements. */
   readonly counts = { blocks: 0, instructions: 0, regions: 0, flushes: 0, invalidations: 0 };
 
-  constructor(options: { long: boolean; compiler?: RegionCompiler }) {
+  constructor(options: { long: boolean; compiler?: RegionCompiler; threshold?: number }) {
     this.long = options.long;
     this.caches = [new CodeCache(), new CodeCache()];
     this.compiler = options.compiler;
+    this.threshold = options.threshold ?? hotThreshold;
     this.interpreter = new WebAssembly.Module(interpreterModule(options.long));
     this.support = new WebAssembly.Module(supportModule(options.long));
   }
@@ -307,7 +312,7 @@ export class X86Machine {
     if (this.translations.compiler === undefined) return retryThreshold;
     if (entry.executions < knownThreshold && this.cache.module(entry.pc, this.memory.u8) !== undefined)
       return knownThreshold;
-    return Math.max(hotThreshold - entry.executions, 1);
+    return Math.max(this.translations.threshold - entry.executions, 1);
   }
 
   private countdown(entry: Entry, from: number): void {
@@ -431,11 +436,11 @@ export class X86Machine {
   private heat(pc: number): void {
     if (this.slots.has(pc)) return;
     const entry = this.entries.get(pc);
-    const { compiler } = this.translations;
+    const { compiler, threshold } = this.translations;
     if (entry === undefined || compiler === undefined) return;
     const known = this.cache.module(pc, this.memory.u8);
     if (known !== undefined) this.install(known);
-    else if (this.count(entry) >= hotThreshold) {
+    else if (this.count(entry) >= threshold) {
       const waiting = this.hot.includes(pc);
       if (!waiting) this.hot.push(pc);
       if (waiting || this.hot.length >= batchSize) {
@@ -446,8 +451,8 @@ export class X86Machine {
     }
     if (this.slots.has(pc) || entry.address === 0) return;
     entry.executions = this.count(entry);
-    const rest = hotThreshold - entry.executions;
-    this.countdown(entry, rest > 0 ? rest : this.hot.includes(pc) ? batchPatience : retryThreshold);
+    const rest = threshold - entry.executions;
+    this.countdown(entry, rest > 0 ? rest : this.hot.includes(pc) ? threshold / 10 : retryThreshold);
   }
 
   /** Compiles the code at `pc` now, hot or not: for tests that compare compiled code with the interpreter. */

@@ -101,7 +101,7 @@ for (const bits of [64, 32])
       if (name === "selfmodifying") flags.push("-Wl,-N");
       const path = compileC(prelude + body, flags);
       const output = execFileSync(path, { encoding: "utf8" });
-      const translations = new Translations({ long: bits === 64, compiler: regionCompiler() });
+      const translations = new Translations({ long: bits === 64, compiler: regionCompiler(), threshold: 100 });
       const result = runProgram(path, translations);
       expect({ status: result.status, output: result.output }).toEqual({ status: 0, output });
       expect(translations.counts.regions).toBeGreaterThan(0);
