@@ -25,6 +25,8 @@ import * as processmemory from "./syscalls/processmemory.ts";
 import * as scheduling from "./syscalls/scheduling.ts";
 import * as signals from "./syscalls/signals.ts";
 import * as signals32 from "./syscalls/signals32.ts";
+import * as sockets from "./syscalls/sockets.ts";
+import * as sockets32 from "./syscalls/sockets32.ts";
 import * as stat from "./syscalls/stat.ts";
 import * as stat32 from "./syscalls/stat32.ts";
 import * as system from "./syscalls/system.ts";
@@ -69,6 +71,8 @@ export const families = {
   scheduling,
   signals,
   signals32,
+  sockets,
+  sockets32,
   stat,
   stat32,
   system,
