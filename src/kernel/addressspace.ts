@@ -549,6 +549,8 @@ export class AddressSpace {
 
   /** Loads pages from the mapping's file or object. */
   private fill(mapping: Mapping, page: number): boolean {
+    // The file may have to show what a shared mapping of it holds.
+    this.publish();
     const run = this.takeRun(mapping, page);
     if (!run) return false;
     const [first, last] = run;

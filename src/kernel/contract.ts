@@ -43,7 +43,7 @@ export class Contract {
   readonly used = { memory: 0, mapped: 0, tasks: 0, cpuTime: 0, disk: 0 };
   /** How often each limit refused something. */
   readonly refusals = new Map<Resource, number>();
-  /** Told of refusals: the first of each resource and every doubling. */
+  /** Told of refusals: the first, tenth, hundredth … of each resource. */
   private readonly warn: (message: string, resource: Resource) => void;
 
   constructor(limits: Partial<Limits>, warn: (message: string, resource: Resource) => void) {
@@ -51,12 +51,13 @@ export class Contract {
     this.warn = warn;
   }
 
-  /** Notes a refusal; tells of the first ones. */
+  /** Notes a refusal; tells of some. */
   refuse(resource: Resource, who: string): void {
     const count = (this.refusals.get(resource) ?? 0) + 1;
     this.refusals.set(resource, count);
-    if ((count & (count - 1)) === 0)
-      this.warn(`${who}: contract allows ${describe(resource, this.limits[resource])}; refused ${count}x`, resource);
+    if (!Number.isInteger(Math.log10(count))) return;
+    const often = count === 1 ? "" : `; refused ${count} times`;
+    this.warn(`${who}: contract allows ${describe(resource, this.limits[resource])}${often}`, resource);
   }
 
   /** Takes bytes of touched memory; false when the contract has no more. */

@@ -42,6 +42,9 @@ export interface RootProcess {
 /** Ids are given out below this, as pid_max says by default. */
 const pidLimit = 32768;
 
+/** A guest may not fill the user's screen with what it lacks. */
+const mostWords = 100;
+
 /** Numbers of resource limits (getrlimit(2)). */
 export const Limit = {
   cpu: 0,
@@ -114,9 +117,9 @@ export class Kernel {
   }
   /** Says something the first time only. */
   logOnce(message: string): void {
-    if (this.said.has(message)) return;
+    if (this.said.has(message) || this.said.size > mostWords) return;
     this.said.add(message);
-    this.say(message);
+    this.say(this.said.size > mostWords ? "further messages of this kind are left out" : message);
   }
 
   /** An unused id. Throws EAGAIN. */

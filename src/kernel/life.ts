@@ -9,6 +9,9 @@ import { ActionFlag, Code, PendingSignals, SIGCHLD, SIGCONT, SIGHUP, SIGKILL } f
 import { sendToProcess } from "./signals.ts";
 import { Task } from "./task.ts";
 
+/** A tree that goes on forking at its limit so often is a fork bomb, and ends. */
+const mostForkFailures = 1000;
+
 /** What a new task shares with its parent (clone(2)). */
 export interface CloneOptions {
   /** A thread of the same process. */
@@ -32,6 +35,7 @@ export function clone(parent: Task, options: CloneOptions): Task {
   const { kernel, contract } = process;
   if (contract.used.tasks >= contract.limits.tasks) {
     contract.refuse("tasks", `process ${process.pid} (${process.name})`);
+    if (contract.refusals.get("tasks")! >= mostForkFailures) killContract(kernel, contract, "tasks");
     throw EAGAIN;
   }
   if (!options.thread && userTasks(kernel, process) >= process.limits[Limit.processes]![0]) throw EAGAIN;
