@@ -104,15 +104,14 @@ export class BlockBuilder {
   }
 
   finish(pc: number, length: number): Block {
-    const { code } = this;
-    spare = code;
-    this.code = code.slice(0, this.count * 4);
+    spare = this.code;
+    this.code = keep(this.code, this.count * 4);
     return {
       pc: pc | 0,
       length,
       code: this.code,
-      pool: this.pool.length === 0 ? noPool : new Int32Array(this.pool),
-      instructions: new Int32Array(this.starts),
+      pool: this.pool.length === 0 ? noPool : keep(this.pool, this.pool.length),
+      instructions: keep(this.starts, this.starts.length),
     };
   }
 
@@ -140,6 +139,21 @@ export class BlockBuilder {
 }
 
 const noPool = new Int32Array(0);
+
+/** Blocks share buffers: a small typed array of its own costs more than all else about a block. */
+let slab = new Int32Array(0x10000);
+let slabUsed = 0;
+
+/** A copy of the first `length` words. */
+function keep(words: ArrayLike<number>, length: number): Int32Array<ArrayBuffer> {
+  if (slabUsed + length > slab.length) {
+    slab = new Int32Array(Math.max(0x10000, length));
+    slabUsed = 0;
+  }
+  const start = slabUsed;
+  for (let i = 0; i < length; i++) slab[slabUsed++] = words[i]!;
+  return slab.subarray(start, slabUsed);
+}
 
 /** The buffer of the builder that finished last: most blocks are built one after another. */
 let spare: Int32Array<ArrayBuffer> | undefined;

@@ -23,6 +23,8 @@ export class CodeCache {
   private readonly blocks = new Map<number, KnownBlock[]>();
   private readonly modules = new Map<number, KnownModule[]>();
   private readonly slots = new Map<number, number>();
+  private slab = new Uint8Array(0x10000);
+  private slabUsed = 0;
 
   /** A block at `pc` made from the bytes that are there now. */
   block(pc: number, memory: Uint8Array): Block | undefined {
@@ -34,9 +36,21 @@ export class CodeCache {
 
   keepBlock(pc: number, block: Block, memory: Uint8Array): void {
     const known = this.blocks.get(pc);
-    const entry = { block, bytes: memory.slice(pc, pc + block.length) };
+    const entry = { block, bytes: this.copy(memory, pc, block.length) };
     if (known === undefined) this.blocks.set(pc, [entry]);
     else keep(known, entry);
+  }
+
+  /** A copy of code bytes, in a buffer shared with others: small typed arrays of their own are costly. */
+  private copy(memory: Uint8Array, at: number, length: number): Uint8Array {
+    if (this.slabUsed + length > this.slab.length) {
+      this.slab = new Uint8Array(Math.max(0x10000, length));
+      this.slabUsed = 0;
+    }
+    const from = this.slabUsed;
+    this.slabUsed += length;
+    for (let i = 0; i < length; i++) this.slab[from + i] = memory[at + i]!;
+    return this.slab.subarray(from, from + length);
   }
 
   /** A module with an entry at `pc` made from the bytes that are there now. */
