@@ -47,27 +47,33 @@ const programDirectory = /^(usr\/)?(local\/)?(s?bin|games)$/;
 /** A program's symbols are looked at only up to this size: larger ones get a shell without a look. */
 const lookLimit = 64 << 20;
 
-/** Names of Essential packages that these packages show a need for, and why. */
+/** An Essential package that is wanted beside those that were asked for. */
+export interface Implied {
+  /** Whether something will probably fail without it. */
+  important: boolean;
+}
+
+/** Names of Essential packages that these packages show a need for. */
 export function impliedPackages(
   packages: readonly StoredPackage[],
   asked: readonly StoredPackage[],
-): Map<string, string> {
-  const implied = new Map<string, string>();
-  const imply = (name: string, reason: string) => {
-    if (!implied.has(name)) implied.set(name, reason);
-  };
-  for (const { name } of packages)
-    if (terminalLibrary.test(name)) imply("ncurses-base", `${name} reads terminal descriptions`);
+): Map<string, Implied> {
+  const implied = new Map<string, Implied>();
+  const imply = (...names: string[]) => names.forEach((name) => implied.set(name, { important: true }));
+  for (const { name } of packages) {
+    // The locale C.UTF-8, which programs are started with, is here.
+    if (name === "libc6") implied.set("libc-bin", { important: false });
+    if (terminalLibrary.test(name)) implied.set("ncurses-base", { important: false });
+  }
   for (const stored of asked) {
     for (const entry of stored.entries) {
       if (entry.type !== "file" || !(entry.mode & 0o111)) continue;
       if (!programDirectory.test(entry.path.slice(0, entry.path.lastIndexOf("/")))) continue;
       const interpreter = scriptInterpreter(entry);
       const owner = interpreter && interpreters[interpreter];
-      if (owner) imply(owner, `/${entry.path} is a script for ${interpreter}`);
-      if (owner === "dash" || owner === "bash")
-        for (const tool of scriptTools) imply(tool, `/${entry.path} is a shell script`);
-      if (!interpreter && startsShell(entry)) imply("dash", `/${entry.path} starts /bin/sh`);
+      if (owner) imply(owner);
+      if (owner === "dash" || owner === "bash") imply(...scriptTools);
+      if (!interpreter && startsShell(entry)) imply("dash");
     }
   }
   return implied;

@@ -23,7 +23,7 @@ import {
 import { PackageStore, type StoredPackage } from "./store.ts";
 
 /** Changed when what is remembered, or how packages are chosen, changes. */
-const closureVersion = 1;
+const closureVersion = 2;
 /** A mirror that cannot be watched for changes is asked again after this many nanoseconds: a day. */
 const closureAge = 86_400_000_000_000n;
 
@@ -262,7 +262,7 @@ async function findClosure(
   const asked = wanted.map(({ name }) => name);
   const options: ResolveOptions = request.scripts ? {} : { passOver: installationTools };
   if (request.essential === "all")
-    await addEssential(essentialPackages, wanted, sources, architecture, options, request.warn);
+    tellAbsent(await addEssential(essentialPackages, wanted, sources, architecture, options), request);
   let packages = await load(await resolve(wanted, sources, architecture, options), request);
   if ((request.essential ?? "needed") === "needed") {
     const implied = impliedPackages(
@@ -271,22 +271,25 @@ async function findClosure(
     );
     const missing = [...implied.keys()].filter((name) => !packages.some((stored) => stored.name === name));
     if (missing.length > 0) {
-      await addEssential(missing, wanted, sources, architecture, options, request.warn);
+      const absent = await addEssential(missing, wanted, sources, architecture, options);
+      tellAbsent(
+        absent.filter((name) => implied.get(name)!.important),
+        request,
+      );
       packages = await load(await resolve(wanted, sources, architecture, options), request);
     }
   }
   return { packages, asked };
 }
 
-/** Essential packages are a help, not a condition: without a source for them the root is made all the same. */
+/** Essential packages are a help, not a condition: those that cannot be had are given back, and the root is made all the same. */
 async function addEssential(
   names: readonly string[],
   wanted: Candidate[],
   sources: readonly PackageSource[],
   architecture: Architecture,
   options: ResolveOptions,
-  warn: ((message: string) => void) | undefined,
-): Promise<void> {
+): Promise<string[]> {
   const missing: string[] = [];
   for (const name of names) {
     if (wanted.some((candidate) => candidate.name === name)) continue;
@@ -295,7 +298,11 @@ async function addEssential(
       wanted.push(candidate);
     else missing.push(name);
   }
-  if (missing.length > 0) warn?.(`not found, and perhaps needed: ${missing.join(", ")}`);
+  return missing;
+}
+
+function tellAbsent(names: readonly string[], { warn }: RootRequest): void {
+  if (names.length > 0) warn?.(`not found, and perhaps needed: ${names.join(", ")}`);
 }
 
 async function isResolvable(
