@@ -142,7 +142,10 @@ async function complete(values: RunValues, start: (machine: Machine) => Promise<
   const ready = performance.now();
   const stopSignals = passSignals(machine, program);
   const stopServing = await (await import("./control.ts")).serve(machine);
+  // A program that waits for nothing but a signal leaves the event loop empty, which would end us.
+  const alive = setInterval(() => {}, 2 ** 30);
   const exit = await program.exited;
+  clearInterval(alive);
   stopSignals();
   stopServing();
   await (machine.kernel.host as ReturnType<typeof nodeHost>).console.flush();

@@ -127,7 +127,8 @@ export class PipeFile extends OpenFile {
 
   /** True when open(2) of this end need not wait (any more) for the other. */
   get connected(): boolean {
-    if (this.readable && this.writable) return true;
+    // A pipe without a name, opened again through /proc/self/fd, waits for nobody (fifo_open in fs/pipe.c).
+    if (this.path === undefined || (this.readable && this.writable)) return true;
     const { pipe } = this;
     return this.readable
       ? pipe.writers > 0 || pipe.writerOpens !== this.peerOpens

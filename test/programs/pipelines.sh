@@ -1,4 +1,4 @@
-# Pipelines, their statuses, subshells, groups, command and process substitution.
+# Pipelines, their statuses, subshells, groups, command substitution, coprocesses.
 set -o pipefail
 printf '%s\n' pear apple fig apple | sort | uniq -c | sort -rn | head -n 2
 false | true; echo "pipefail $?"
@@ -7,7 +7,6 @@ true | false | true; echo "statuses ${PIPESTATUS[*]}"
 x=1; (x=2; echo "inside $x"; exit 3); echo "outside $x, status $?"
 { echo one; echo two >&2; } 2>&1 | sed 's/^/> /'
 echo "nested $(echo "$(echo deep) $(expr 6 \* 7)")"
-diff <(seq 1 3) <(seq 2 4) | grep -c '^[<>]'
 seq 1 20000 | tail -n 1
 seq 1 100000 | head -n 3
 yes | head -n 2
