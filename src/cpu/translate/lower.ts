@@ -161,13 +161,26 @@ export class Lowering {
       this.write(register, nodes.make(ops.or64, kept, nodes.make(ops.extendU, part)));
     } else this.write(register, nodes.make(ops.or32, this.keep32(old, mask), part));
   }
+  /** Whether a value (i32, or i64 extended from one) surely has no bits outside of the mask. */
+  private isWithin(value: Node, mask: number): boolean {
+    const { nodes } = this;
+    const operation = nodes.op[value];
+    if (operation === ops.extendU) return this.isWithin(nodes.a[value]!, mask);
+    if (operation === ops.i32const) return (nodes.a[value]! & ~mask) === 0;
+    if (operation === ops.i64const) return (nodes.a[value]! & ~mask) === 0 && nodes.b[value] === 0;
+    if (operation === ops.shl32)
+      return nodes.isNumber(nodes.b[value]!, 8) && this.isWithin(nodes.a[value]!, (mask >>> 8) & 0xffffff);
+    const bits = operation === ops.and32 ? nodes.b[value]! : -1;
+    return bits >= 0 && nodes.op[bits] === ops.i32const && (nodes.a[bits]! & ~mask) === 0;
+  }
+
   /** The bits of an old value outside of the mask; parts that a former insertion put there are skipped. */
   private keep64(old: Node, mask: number): Node {
     const { nodes } = this;
     if (nodes.op[old] === ops.or64 && nodes.op[nodes.a[old]!] === ops.and64) {
       const constant = nodes.b[nodes.a[old]!]!;
-      if (nodes.op[constant] === ops.i64const && nodes.a[constant] === ~mask && nodes.b[constant] === -1)
-        return nodes.a[old]!;
+      const isKept = nodes.op[constant] === ops.i64const && nodes.a[constant] === ~mask && nodes.b[constant] === -1;
+      if (isKept && this.isWithin(nodes.b[old]!, mask)) return nodes.a[old]!;
     }
     return nodes.make(ops.and64, old, nodes.i64(~mask, -1));
   }
@@ -176,7 +189,8 @@ export class Lowering {
     if (
       nodes.op[old] === ops.or32 &&
       nodes.op[nodes.a[old]!] === ops.and32 &&
-      nodes.isNumber(nodes.b[nodes.a[old]!]!, ~mask)
+      nodes.isNumber(nodes.b[nodes.a[old]!]!, ~mask) &&
+      this.isWithin(nodes.b[old]!, mask)
     )
       return nodes.a[old]!;
     return nodes.make(ops.and32, old, nodes.i32(~mask));
