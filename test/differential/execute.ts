@@ -222,7 +222,7 @@ export function load(cpu: CpuView, made: Case): void {
   }
   cpu.view.setUint16(offsets.x87Tags, tags, true);
   cpu.bytes.set(record.subarray(at + fx.xmm, at + fx.xmm + 256), offsets.xmm);
-  memory.u8.set(record.subarray(field.code, field.code + 16), place.code);
+  memory.u8.set(record.subarray(field.code, field.code + field.codeSize), place.code);
   memory.u8.set(record.subarray(field.window, field.size), place.window);
   memory.u8.fill(0, place.readOnly - place.edge, place.readOnly);
   memory.u8.fill(0, place.end - place.edge, place.end);

@@ -1,9 +1,12 @@
-// The full instruction test: `npm run test:instructions -- [cases] [--only TEXT] [--part integer|simd] [--seed N]
-// [--mode 32|64] [--engine straight|interpreted|compiled] [--verbose]`. TEXT is part of a row's name or notation. Prints the rows that differ, the most frequent first, with examples.
+// The full instruction test: `npm run test:instructions -- [cases] [--only TEXT] [--part integer|simd|sequences] [--seed N]
+// [--mode 32|64] [--engine straight|interpreted|compiled] [--verbose]`. TEXT is part of a row's name or notation. Prints
+// the rows that differ, the most frequent first, with examples.
 
 import { compiledEngine, interpreterEngine, straightEngine } from "./execute.ts";
-import { compareRows, type Difference } from "./instructions.ts";
+import { compareCases, compareRows, take, type Difference } from "./instructions.ts";
 import { native } from "./native.ts";
+import { Random } from "./random.ts";
+import { sequences } from "./sequence.ts";
 import { rows } from "../../src/cpu/x86/instructions/index.ts";
 import { simdRows } from "../../src/cpu/x86/instructions/simd.ts";
 import type { Row } from "../../src/cpu/x86/table.ts";
@@ -26,7 +29,10 @@ const chosen = (row: Row): boolean =>
   (only === undefined || row.name.includes(only) || row.notation.includes(only)) &&
   (part === undefined || (part === "simd") === simd.has(row));
 const countOf = (long: boolean) => rows.filter((row) => testable(row, long) && chosen(row)).length;
-const each = Math.ceil(total / modes.reduce((sum, long) => sum + countOf(long), 0));
+/** A tenth of the cases are sequences, unless something else is asked for. */
+const inSequences = Math.ceil((part === "sequences" ? total : part || only ? 0 : total / 10) / modes.length);
+const ofRows = part === "sequences" ? 0 : total - inSequences * modes.length;
+const each = Math.ceil(ofRows / modes.reduce((sum, long) => sum + countOf(long), 0));
 
 const engine = option("engine");
 const wanted = (name: string): boolean => engine === undefined || engine === name;
@@ -40,10 +46,12 @@ for (const long of modes) {
     ...(wanted("interpreted") ? [interpreterEngine(long)] : []),
     ...(wanted("compiled") ? [compiledEngine(long)] : []),
   ];
-  const outcome = compareRows(machine, engines, { each, seed, long, chosen, verbose: words.includes("--verbose") });
+  const verbose = words.includes("--verbose");
+  const outcome = compareRows(machine, engines, { each, seed, long, chosen, verbose });
+  const sequence = compareCases(machine, engines, take(sequences(long, new Random(seed)), inSequences), verbose);
   machine.dispose();
-  cases += outcome.cases;
-  found.push(...outcome.differences);
+  cases += outcome.cases + sequence.cases;
+  found.push(...outcome.differences, ...sequence.differences);
   for (const row of outcome.missed) console.log(`no case for ${long ? 64 : 32}-bit ${row}`);
 }
 const byRow = group(found);

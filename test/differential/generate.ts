@@ -107,7 +107,7 @@ function encode(row: Row, long: boolean, random: Random): { bytes: number[]; dis
 const isString = (row: Row): boolean => /^(movs|cmps|stos|lods|scas)$/.test(row.name) && row.kinds.length === 0;
 
 /** Fills in what an instruction runs in. */
-class Environment {
+export class Environment {
   private readonly made: Case;
   private readonly displacementAt: number;
   private readonly random: Random;
@@ -155,7 +155,7 @@ class Environment {
       const at = field.window + Number(this.get(rsp)) - place.window;
       view.setUint32(at, view.getUint32(at, true) & ~0x44100, true);
     }
-    record.fill(0, instruction.length, 16);
+    record.fill(0, instruction.length, field.codeSize);
     return made;
   }
 

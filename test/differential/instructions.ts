@@ -44,12 +44,14 @@ export interface Options {
   readonly verbose?: boolean;
 }
 
-/** Runs `each` cases of every testable row of a mode, in batches. */
-export function compareRows(native: Native, engines: readonly Engine[], options: Options): Outcome {
-  const { long, each, seed, chosen } = options;
-  const random = new Random(seed);
+/** Runs cases natively and by the engines, in batches. */
+export function compareCases(
+  native: Native,
+  engines: readonly Engine[],
+  cases: Iterable<Case>,
+  verbose = false,
+): { cases: number; differences: Difference[] } {
   const found: Difference[] = [];
-  const missed: string[] = [];
   let count = 0;
   let batch: Case[] = [];
   const flush = () => {
@@ -60,7 +62,7 @@ export function compareRows(native: Native, engines: readonly Engine[], options:
         const ending = go();
         const wrong = differences(made, ending, engine.cpu, results[i]!);
         if (wrong.length === 0) return;
-        const state = options.verbose ? `\n      ${registers(made)}` : "";
+        const state = verbose ? `\n      ${registers(made)}` : "";
         found.push({
           row: made.row,
           text: `${engine.name} ${describeCase(made)}\n    ${wrong.join("\n    ")}${state}`,
@@ -69,17 +71,39 @@ export function compareRows(native: Native, engines: readonly Engine[], options:
     count += batch.length;
     batch = [];
   };
-  for (const row of rows) {
-    if (!testable(row, long) || chosen?.(row) === false) continue;
-    for (let i = 0; i < each; i++) {
-      const made = makeCase(row, long, random);
-      if (made) batch.push(made);
-      else if (i === 0) missed.push(`${row.notation} ${row.name}`);
-      if (batch.length === 2000) flush();
-    }
+  for (const made of cases) {
+    batch.push(made);
+    if (batch.length === 2000) flush();
   }
   if (batch.length > 0) flush();
-  return { cases: count, differences: found, missed };
+  return { cases: count, differences: found };
+}
+
+/** The first `count` of an endless supply. */
+export function* take<T>(from: Iterator<T>, count: number): Generator<T> {
+  for (let i = 0; i < count; i++) {
+    const { value, done } = from.next();
+    if (done) return;
+    yield value;
+  }
+}
+
+/** Runs `each` cases of every testable row of a mode. */
+export function compareRows(native: Native, engines: readonly Engine[], options: Options): Outcome {
+  const { long, each, seed, chosen } = options;
+  const missed: string[] = [];
+  function* cases(): Generator<Case> {
+    const random = new Random(seed);
+    for (const row of rows) {
+      if (!testable(row, long) || chosen?.(row) === false) continue;
+      for (let i = 0; i < each; i++) {
+        const made = makeCase(row, long, random);
+        if (made) yield made;
+        else if (i === 0) missed.push(`${row.notation} ${row.name}`);
+      }
+    }
+  }
+  return { ...compareCases(native, engines, cases(), options.verbose), missed };
 }
 
 function registers(made: Case): string {

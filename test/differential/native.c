@@ -19,7 +19,7 @@ enum {
 };
 
 struct record {
-  uint8_t code[16];
+  uint8_t code[48];
   uint32_t length, flags;
   uint64_t unused;
   uint64_t gpr[16];
@@ -28,7 +28,7 @@ struct record {
 };
 struct result {
   uint32_t trap, flags;
-  uint64_t address, pc, unused;
+  uint64_t address, pc, unused[5];
   uint64_t gpr[16];
   uint8_t fx[512];
   uint8_t window[WINDOW_SIZE];

@@ -21,12 +21,13 @@ export const place = {
 /** Byte offsets within a record. */
 export const field = {
   code: 0,
-  length: 16,
-  flags: 20,
-  registers: 32,
-  fx: 160,
-  window: 672,
-  size: 672 + place.windowSize,
+  codeSize: 48,
+  length: 48,
+  flags: 52,
+  registers: 64,
+  fx: 192,
+  window: 704,
+  size: 704 + place.windowSize,
   // Results only.
   trap: 0,
   resultFlags: 4,
