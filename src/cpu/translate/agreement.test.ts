@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { GuestMemory } from "../../memory/guest.ts";
 import { Access } from "../../memory/layout.ts";
-import { Translations, X86Machine, hotThreshold } from "../executor.ts";
+import { Translations, X86Machine } from "../executor.ts";
 import { ExitKind, Register, offsets } from "../state.ts";
 import { CpuView } from "../view.ts";
 import { regionCompiler } from "./compiler.ts";
@@ -12,7 +12,8 @@ import { regionCompiler } from "./compiler.ts";
 const code = 0x40_0000;
 const data = 0x50_0000;
 const stack = 0x60_0000;
-const rounds = 2 * hotThreshold;
+const threshold = 100;
+const rounds = 400;
 
 /** Numbers from a seed (xorshift32). */
 function random(seed: number): (below: number) => number {
@@ -185,7 +186,7 @@ function run(bytes: Uint8Array, long: boolean, seed: number, compiled: boolean) 
   cpu.view.setUint32(offsets.mxcsr, 0x1f80, true);
   cpu.pc = code;
   cpu.enter();
-  const translations = new Translations(compiled ? { long, compiler: regionCompiler() } : { long });
+  const translations = new Translations(compiled ? { long, compiler: regionCompiler(), threshold } : { long });
   const machine = new X86Machine(memory, translations);
   let kind: number = ExitKind.budget;
   // A return to somewhere else can make a program that does not end: it is left out.
