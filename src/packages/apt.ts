@@ -257,9 +257,7 @@ async function openRepositories(
   for (const entry of entries)
     if (!usable.includes(entry)) warn(`${entry.uri} ${entry.suite} has no package list for ${architecture}`);
   return usable.map((entry) => {
-    const files = hasApt
-      ? new ListedFiles(host, directory, entry, aptDownload(apt))
-      : new NetworkFiles(host, entry, indexCache(host));
+    const files = hasApt ? new ListedFiles(host, directory, entry, aptDownload(apt)) : new NetworkFiles(host, entry);
     const keyrings = keyringsOf(host, entry);
     return new Repository(host, store, { entry, architecture, keyrings, files, checkDate: !hasApt }, progress);
   });
@@ -279,20 +277,6 @@ function aptDownload(apt: AptGet): (control: Stanza, progress: Progress) => Prom
 function keyringsOf(host: PackageHost, { signedBy }: AptEntry): Keyring[] {
   if (signedBy.armored) return [{ name: "Signed-By", armored: signedBy.armored }];
   return signedBy.paths.length > 0 ? keyringFiles(host.files, signedBy.paths) : trustedKeyrings(host.files);
-}
-
-/** Index files by their SHA-256 in the cache directory. */
-function indexCache(host: PackageHost): (sha256: string, bytes?: Uint8Array) => Uint8Array | undefined {
-  return (sha256, bytes) => {
-    const path = `${host.cacheDirectory}/indexes/${sha256}`;
-    if (!bytes) return readFile(host.files, path);
-    try {
-      writeAtomically(host, path, bytes);
-    } catch (error) {
-      if (!isHostError(error)) throw error;
-    }
-    return bytes;
-  };
 }
 
 /** A repository named by URL (`--mirror`). */
@@ -321,7 +305,7 @@ export function mirrorSources(host: PackageHost, mirror: Mirror, options: AptOpt
     const open = async () => {
       const { NetworkFiles, Repository } = await import("./repository.ts");
       const keyrings = paths ? keyringFiles(host.files, paths) : trustedKeyrings(host.files, { archives: true });
-      const files = new NetworkFiles(host, entry, indexCache(host));
+      const files = new NetworkFiles(host, entry);
       const { architecture, store, progress } = options;
       return [new Repository(host, store, { entry, architecture, keyrings, files, checkDate: true }, progress)];
     };

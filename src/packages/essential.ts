@@ -47,24 +47,19 @@ const programDirectory = /^(usr\/)?(local\/)?(s?bin|games)$/;
 /** A program's symbols are looked at only up to this size: larger ones get a shell without a look. */
 const lookLimit = 64 << 20;
 
-/** An Essential package that is wanted beside those that were asked for. */
-export interface Implied {
-  /** Whether something will probably fail without it. */
-  important: boolean;
+/** What the presence of packages asks for: help that programs can do without, if badly. */
+export function impliedByNames(names: readonly string[]): string[] {
+  const implied: string[] = [];
+  // The locale C.UTF-8, which programs are started with, is in libc-bin.
+  if (names.includes("libc6")) implied.push("libc-bin");
+  if (names.some((name) => terminalLibrary.test(name))) implied.push("ncurses-base");
+  return implied;
 }
 
-/** Names of Essential packages that these packages show a need for. */
-export function impliedPackages(
-  packages: readonly StoredPackage[],
-  asked: readonly StoredPackage[],
-): Map<string, Implied> {
-  const implied = new Map<string, Implied>();
-  const imply = (...names: string[]) => names.forEach((name) => implied.set(name, { important: true }));
-  for (const { name } of packages) {
-    // The locale C.UTF-8, which programs are started with, is here.
-    if (name === "libc6") implied.set("libc-bin", { important: false });
-    if (terminalLibrary.test(name)) implied.set("ncurses-base", { important: false });
-  }
+/** What the programs of packages show a need for: without it something will probably fail. */
+export function impliedByPrograms(asked: readonly StoredPackage[]): string[] {
+  const implied = new Set<string>();
+  const imply = (...names: string[]) => names.forEach((name) => implied.add(name));
   for (const stored of asked) {
     for (const entry of stored.entries) {
       if (entry.type !== "file" || !(entry.mode & 0o111)) continue;
@@ -76,7 +71,7 @@ export function impliedPackages(
       if (!interpreter && startsShell(entry)) imply("dash");
     }
   }
-  return implied;
+  return [...implied];
 }
 
 /** "sh", "perl": the last name of a script's interpreter, or what `env` is to find; undefined when it is no script. */

@@ -7,11 +7,11 @@ import { isDeb } from "../formats/ar.ts";
 import { parseRelations } from "../formats/debrelation.ts";
 import type { PackageHost } from "../host/packages.ts";
 import { hostApt, mirrorSources, type Mirror } from "./apt.ts";
-import { essentialPackages, impliedPackages } from "./essential.ts";
+import { essentialPackages, impliedByNames, impliedByPrograms } from "./essential.ts";
 import { isHostError, readFile, writeAtomically } from "./hostfiles.ts";
 import { buildImage, type RootImage } from "./image.ts";
 import { PoolSource } from "./pool.ts";
-import { findCandidate, resolve, type ResolveOptions } from "./resolve.ts";
+import { findCandidate, resolve, type Resolution, type ResolveOptions } from "./resolve.ts";
 import {
   FileSource,
   storedCandidate,
@@ -261,23 +261,25 @@ async function findClosure(
   for (const name of given.names) wanted.push(await namedCandidate(name, sources, architecture));
   const asked = wanted.map(({ name }) => name);
   const options: ResolveOptions = request.scripts ? {} : { passOver: installationTools };
-  if (request.essential === "all")
-    tellAbsent(await addEssential(essentialPackages, wanted, sources, architecture, options), request);
-  let packages = await load(await resolve(wanted, sources, architecture, options), request);
-  if ((request.essential ?? "needed") === "needed") {
-    const implied = impliedPackages(
-      packages,
-      packages.filter(({ name }) => asked.includes(name)),
-    );
-    const missing = [...implied.keys()].filter((name) => !packages.some((stored) => stored.name === name));
-    if (missing.length > 0) {
-      const absent = await addEssential(missing, wanted, sources, architecture, options);
-      tellAbsent(
-        absent.filter((name) => implied.get(name)!.important),
-        request,
-      );
-      packages = await load(await resolve(wanted, sources, architecture, options), request);
-    }
+  const find = () => resolve(wanted, sources, architecture, options);
+  const add = (names: readonly string[]) => addEssential(names, wanted, sources, architecture, options);
+  const essential = request.essential ?? "needed";
+  if (essential === "all") tellAbsent(await add(essentialPackages), request);
+  let found = await find();
+  if (essential !== "needed") return { packages: await load(found, request), asked };
+
+  const chosen = ({ packages }: Resolution) => packages.map(({ name }) => name);
+  const absentOf = (names: readonly string[]) => names.filter((name) => !chosen(found).includes(name));
+  const byNames = absentOf(impliedByNames(chosen(found)));
+  if (byNames.length > 0) {
+    await add(byNames);
+    found = await find();
+  }
+  let packages = await load(found, request);
+  const byPrograms = absentOf(impliedByPrograms(packages.filter(({ name }) => asked.includes(name))));
+  if (byPrograms.length > 0) {
+    tellAbsent(await add(byPrograms), request);
+    packages = await load(await find(), request);
   }
   return { packages, asked };
 }

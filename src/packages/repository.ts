@@ -66,19 +66,12 @@ export function releaseFiles(release: Stanza, what: string): Map<string, ListedF
 export class NetworkFiles implements RepositoryFiles {
   readonly #host: PackageHost;
   readonly #entry: AptEntry;
-  readonly #keep: (sha256: string, bytes?: Uint8Array) => Uint8Array | undefined;
   #running = 0;
   readonly #waiting: (() => void)[] = [];
 
-  /** `keep` remembers index files by their SHA-256. */
-  constructor(
-    host: PackageHost,
-    entry: AptEntry,
-    keep: (sha256: string, bytes?: Uint8Array) => Uint8Array | undefined,
-  ) {
+  constructor(host: PackageHost, entry: AptEntry) {
     this.#host = host;
     this.#entry = entry;
-    this.#keep = keep;
   }
 
   metadata(name: string): Promise<Uint8Array | undefined> {
@@ -94,18 +87,14 @@ export class NetworkFiles implements RepositoryFiles {
     for (const extension of extensions) {
       const file = listed(path + extension);
       if (!file) continue;
-      let bytes = this.#keep(file.sha256);
-      if (!bytes) {
-        const directory = `${suiteDirectory(this.#entry)}${path.slice(0, path.lastIndexOf("/") + 1)}`;
-        const names = [
-          byHash ? `${directory}by-hash/SHA256/${file.sha256}` : undefined,
-          `${suiteDirectory(this.#entry)}${path}${extension}`,
-        ];
-        for (const name of names) if (name) bytes ??= await this.#get(name, "package list", progress);
-        if (!bytes) continue;
-        verify(this.#host, bytes, file, `${this.#entry.uri}${path}${extension}`);
-        this.#keep(file.sha256, bytes);
-      }
+      const suite = suiteDirectory(this.#entry);
+      const directory = `${suite}${path.slice(0, path.lastIndexOf("/") + 1)}`;
+      const names = byHash ? [`${directory}by-hash/SHA256/${file.sha256}`] : [];
+      let bytes: Uint8Array | undefined;
+      for (const name of [...names, suite + path + extension])
+        bytes ??= await this.#get(name, "package list", progress);
+      if (!bytes) continue;
+      verify(this.#host, bytes, file, `${this.#entry.uri}${path}${extension}`);
       return extension === "" ? bytes : decompress(bytes, undefined, indexLimit);
     }
     return undefined;
@@ -207,11 +196,19 @@ export class Repository implements PackageSource {
     const byHash = release.get("Acquire-By-Hash") === "yes";
     const indexes: PackagesIndex[] = [];
     for (const path of this.#indexPaths(release, entry)) {
+      const what = `${this.origin} ${path}`;
+      const plain = listed.get(path);
+      const known = plain && PackagesIndex.recall(this.#host, plain.sha256, what);
+      if (known) {
+        indexes.push(known);
+        continue;
+      }
       const bytes = await files.index(path, (name) => listed.get(name), byHash, this.#progress);
       if (!bytes) continue;
-      const plain = listed.get(path);
-      if (plain) verify(this.#host, bytes, plain, `${this.origin} ${path}`);
-      indexes.push(new PackagesIndex(bytes, `${this.origin} ${path}`));
+      if (plain) verify(this.#host, bytes, plain, what);
+      const index = PackagesIndex.of(bytes, what);
+      if (plain) index.keep(this.#host, plain.sha256, bytes);
+      indexes.push(index);
     }
     // NotAutomatic and ButAutomaticUpgrades are how experimental and backports ask to be left alone (apt_preferences(5)).
     const shy = release.get("NotAutomatic") === "yes";
