@@ -18,7 +18,7 @@ int main(void) {
       a[i][j] = (float)((i * 7 + j * 3) % 11) / 8;
       b[i][j] = (float)((i * 5 + j * 13) % 17) / 16;
     }
-  for (int round = 0; round < 40; round++) multiply();
+  for (int round = 0; round < 10; round++) multiply();
   double sum = 0;
   for (int i = 0; i < size; i++)
     for (int j = 0; j < size; j++) sum += c[i][j] * ((i ^ j) & 3);
