@@ -46,7 +46,7 @@ export class Futexes {
     const list = this.waiters.get(key);
     if (!list) return 0;
     let woken = 0;
-    for (const waiter of [...list]) {
+    for (const waiter of list.slice()) {
       if (woken >= count) break;
       if ((waiter.bits & bits) === 0 || waiter.lock) continue;
       this.wakeOne(waiter);

@@ -129,7 +129,7 @@ export function removeTask(task: Task): void {
 /** exit_group(2), a fatal signal: every task ends. */
 export function endProcess(process: Process, status: number): void {
   if (process.exitStatus !== undefined) return;
-  for (const task of [...process.tasks]) {
+  for (const task of Array.from(process.tasks)) {
     process.personality.taskEnded(task);
     removeTask(task);
   }
@@ -222,7 +222,7 @@ function abandonChildren(process: Process): void {
 }
 
 function killTree(root: Process): void {
-  for (const process of [...root.kernel.processes.values()])
+  for (const process of Array.from(root.kernel.processes.values()))
     if (process.root === root && process !== root) sendToProcess(process, { signo: SIGKILL, code: Code.kernel });
 }
 

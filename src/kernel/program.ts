@@ -72,7 +72,7 @@ export interface Image {
 export function replaceImage(task: Task, image: Image): void {
   const { process } = task;
   const { kernel } = process;
-  for (const other of [...process.tasks]) if (other !== task) removeTask(other);
+  for (const other of Array.from(process.tasks)) if (other !== task) removeTask(other);
   process.personality.taskEnded(task);
   if (task.tid !== process.pid) {
     kernel.tasks.delete(task.tid);

@@ -12,7 +12,7 @@ export class WaitQueue {
 
   /** Tells every waiter. A waiter may unsubscribe or subscribe while being told. */
   wake(): void {
-    if (this.waiters.size !== 0) for (const wake of [...this.waiters]) wake();
+    if (this.waiters.size !== 0) for (const wake of Array.from(this.waiters)) wake();
   }
 
   get empty(): boolean {
