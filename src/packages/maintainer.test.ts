@@ -61,7 +61,9 @@ describe("alternatives", () => {
       ),
     ).toEqual([]);
     expect(
-      alternatives("update-alternatives --install ../a a /b 1\nupdate-alternatives --install /a ../../b /b 1\n"),
+      alternatives(
+        "update-alternatives --install ../a a /b 1\nupdate-alternatives --install /../a a /b 1\nupdate-alternatives --install /a .. /b 1\nupdate-alternatives --install /a ../../b /b 1\n",
+      ),
     ).toEqual([]);
     expect(alternatives("update-alternatives --install /usr/bin/lzma lzma /usr/bin/xz 20 $(\n slave a b c\n)")).toEqual(
       [["/usr/bin/lzma", "lzma", "/usr/bin/xz", 20, 0]],

@@ -123,25 +123,27 @@ function callsOf(stored: StoredPackage, script: string, command: string): string
   return calls;
 }
 
+/** An absolute path without detours. */
+function isPlainPath(text: string | undefined): text is string {
+  return text !== undefined && text.startsWith("/") && !text.split("/").some((part) => part === ".." || part === ".");
+}
+
+function isName(text: string | undefined): text is string {
+  return text !== undefined && /^[^/\s]+$/.test(text) && text !== "." && text !== "..";
+}
+
 /** The alternatives that a package's postinst installs. */
 export function alternativesOf(stored: StoredPackage): Alternative[] {
   const found: Alternative[] = [];
   for (const words of callsOf(stored, "postinst", "update-alternatives")) {
     const install = words.indexOf("--install");
     const [link, name, path, priority] = install < 0 ? [] : words.slice(install + 1, install + 5);
-    if (
-      !link?.startsWith("/") ||
-      !name ||
-      name.includes("/") ||
-      !path?.startsWith("/") ||
-      !/^-?\d+$/.test(priority ?? "")
-    )
-      continue;
+    if (!isPlainPath(link) || !isName(name) || !isPlainPath(path) || !/^-?\d+$/.test(priority ?? "")) continue;
     const slaves: Alternative["slaves"] = [];
     for (const [i, word] of words.entries()) {
       const [slaveLink, slaveName, slavePath] =
         word === "--slave" || word === "--follower" ? words.slice(i + 1, i + 4) : [];
-      if (!slaveLink?.startsWith("/") || !slaveName || slaveName.includes("/") || !slavePath?.startsWith("/")) continue;
+      if (!isPlainPath(slaveLink) || !isName(slaveName) || !isPlainPath(slavePath)) continue;
       slaves.push({ link: slaveLink, name: slaveName, path: slavePath });
     }
     found.push({ package: stored.name, link, name, path, priority: Number(priority), slaves });

@@ -53,7 +53,7 @@ export interface RootRequest {
   hostApt?: boolean;
   /** Of the root; by default that of `main`, else amd64. */
   architecture?: Architecture;
-  /** "needed": only Essential packages that programs show a need for; "all": every one; "none". */
+  /** "needed": only Essential packages that programs show a need for; "all": every one, the default with `scripts`; "none". */
   essential?: "needed" | "all" | "none";
   /** Whether maintainer scripts will run in the root: then what only they call is needed too. */
   scripts?: boolean;
@@ -217,13 +217,18 @@ function closureKey(
   const parts = [
     closureVersion,
     architecture,
-    request.essential ?? "needed",
+    essentialOf(request),
     request.scripts ?? false,
     given.files.map(({ sha256 }) => sha256),
     given.names,
     sources.map(({ identity }) => identity),
   ];
   return host.sha256(encodeUtf8(JSON.stringify(parts)));
+}
+
+/** Maintainer scripts may call whatever is Essential. */
+function essentialOf({ essential, scripts }: RootRequest): "needed" | "all" | "none" {
+  return essential ?? (scripts ? "all" : "needed");
 }
 
 interface Remembered {
@@ -263,7 +268,7 @@ async function findClosure(
   const options: ResolveOptions = request.scripts ? {} : { passOver: installationTools };
   const find = () => resolve(wanted, sources, architecture, options);
   const add = (names: readonly string[]) => addEssential(names, wanted, sources, architecture, options);
-  const essential = request.essential ?? "needed";
+  const essential = essentialOf(request);
   if (essential === "all") tellAbsent(await add(essentialPackages), request);
   let found = await find();
   if (essential !== "needed") return { packages: await load(found, request), asked };

@@ -10,7 +10,7 @@ import { latin1, utf8 } from "../../src/base/text.ts";
 import { arMembers } from "../../src/formats/ar.ts";
 import { bzip2 } from "../../src/formats/bzip2.ts";
 import { gunzip, zstd } from "../../src/formats/compress.ts";
-import { debData, parseDeb } from "../../src/formats/deb.ts";
+import { type Deb, parseDeb } from "../../src/formats/deb.ts";
 import { parseStanzas } from "../../src/formats/debcontrol.ts";
 import { parseRelations } from "../../src/formats/debrelation.ts";
 import { compareVersions } from "../../src/formats/debversion.ts";
@@ -19,7 +19,12 @@ import { lz4 } from "../../src/formats/lz4.ts";
 import { parseShebang } from "../../src/formats/shebang.ts";
 import { tarContent, tarEntries } from "../../src/formats/tar.ts";
 import { xz } from "../../src/formats/xz.ts";
-import { confinedPath } from "../../src/packages/archive.ts";
+import type { PackageHost } from "../../src/host/packages.ts";
+import { confinedPath, type EntryType, MemoryEntry } from "../../src/packages/archive.ts";
+import { buildImage } from "../../src/packages/image.ts";
+import type { StoredPackage } from "../../src/packages/store.ts";
+import type { Index } from "../../src/packages/storeindex.ts";
+import { unpack } from "../../src/packages/unpack.ts";
 
 /** Output allowed to decompressors: far more than any seed needs. */
 const outputLimit = 8 << 20;
@@ -127,7 +132,7 @@ function inDirectory<T>(use: (directory: string) => T): T {
 }
 
 const makeTree =
-  'mkdir -p t/DEBIAN t/usr/bin t/etc && printf "Package: fuzz\\nVersion: 1.0\\nArchitecture: amd64\\nMaintainer: a <a@b>\\nDescription: d\\n e\\n" > t/DEBIAN/control && echo hello > t/usr/bin/x && ln -s x t/usr/bin/y && ln t/usr/bin/x t/usr/bin/z && echo c > t/etc/c && mkdir -p t/$(printf %0120d 1)/$(printf %0120d 2) && mkfifo t/etc/p';
+  'mkdir -p t/DEBIAN t/usr/bin t/etc && printf "Package: fuzz\\nVersion: 1.0\\nArchitecture: amd64\\nMaintainer: a <a@b>\\nDescription: d\\n e\\n" > t/DEBIAN/control && echo hello > t/usr/bin/x && ln -s x t/usr/bin/y && ln t/usr/bin/x t/usr/bin/z && ln -s ../usr t/etc/up && ln -s / t/etc/root && printf "#!/bin/sh\\nupdate-alternatives --install /usr/bin/alt alt /usr/bin/x 5 --slave /usr/bin/s s /etc/c\\n" > t/DEBIAN/postinst && chmod 755 t/DEBIAN/postinst && printf "#!/bin/sh\\ndpkg-divert --add /etc/c\\n" > t/DEBIAN/preinst && chmod 755 t/DEBIAN/preinst && echo c > t/etc/c && mkdir -p t/$(printf %0120d 1)/$(printf %0120d 2) && mkfifo t/etc/p';
 
 function debs(): Uint8Array[] {
   return inDirectory((directory) => {
@@ -193,17 +198,38 @@ function packed(commands: string[][]): () => Uint8Array[] {
   return () => commands.flatMap(([name, ...args]) => inputs.map((input) => command(name!, args, input)));
 }
 
+/** What unpacking asks of a host. */
+const fakeHost = { sha256: () => "" } as unknown as PackageHost;
+
+const types: Readonly<Record<string, EntryType>> = {
+  f: "file",
+  h: "hardlink",
+  s: "symlink",
+  d: "directory",
+  p: "fifo",
+};
+
+/** A package as the store would give it, without contents. */
+function stored({ control, name, version, architecture, controlFiles }: Deb, { rows, warnings }: Index): StoredPackage {
+  const entries = rows.map(([path, letter, mode, , , mtime, , , linkTarget]) => {
+    const target = typeof linkTarget === "string" ? { linkTarget } : {};
+    return new MemoryEntry(path, types[letter]!, mode, { mtime, ...target });
+  });
+  return { sha256: "", control, name, version, architecture, controlFiles, entries, warnings };
+}
+
 /** Every format by its name. */
 export const targets: Readonly<Record<string, Target>> = {
   deb: {
     seeds: debs,
     run(bytes) {
+      const { index } = unpack(bytes, fakeHost, outputLimit);
       const deb = parseDeb(bytes);
-      const tar = debData(deb, outputLimit);
-      for (const entry of tarEntries(tar)) {
-        tarContent(tar, entry);
-        confinedPath(entry.path, "fuzz");
-      }
+      const image = buildImage([stored(deb, index)], "amd64");
+      const paths = image.entries.map(({ path }) => path);
+      const outside = paths.find((path) => path.split("/").includes("..") || path.startsWith("/"));
+      if (outside !== undefined) throw new Error(`the image has ${outside}`);
+      if (new Set(paths).size !== paths.length) throw new Error("the image has a path twice");
       for (const field of ["Depends", "Provides", "Conflicts"]) parseRelations(deb.control.get(field) ?? "");
     },
     mend: mendTar,
