@@ -2,6 +2,7 @@
 
 import { CerebroError } from "../base/errors.ts";
 import { deviceFileSystem } from "../devices/dev.ts";
+import { registerFileSystems } from "../devices/filesystems.ts";
 import { PtsFileSystem } from "../devices/pty.ts";
 import { ArchiveFileSystem, type ArchiveEntry } from "../fs/archive.ts";
 import { HostDirectoryFileSystem } from "../fs/hostdir.ts";
@@ -78,6 +79,7 @@ function mountAt(init: Process, path: string, fileSystem: FileSystem): void {
 export function mountAll(init: Process, mounts: readonly HostMount[]): void {
   const { kernel } = init;
   const memory = (mode: number) => new MemoryFileSystem({ now: () => kernel.realtime(), account: init.contract, mode });
+  registerFileSystems(kernel, init.contract);
   mountAt(init, "/dev", deviceFileSystem(kernel));
   mountAt(init, "/dev/pts", new PtsFileSystem(kernel));
   mountAt(init, "/dev/shm", memory(0o1777));

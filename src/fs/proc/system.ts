@@ -10,7 +10,7 @@ import { type Identity, LinkNode, table, textNode } from "./nodes.ts";
 type Entries = Record<string, (identity: Identity) => Vnode>;
 
 /** Release that uname(2) and /proc/version tell. */
-export const release = "6.6.0-cerebro";
+export const release = "6.1.0-cerebro";
 const version = "#1 SMP PREEMPT_DYNAMIC";
 
 /** Words of CPUID's feature bits; cpu/x86/identity.ts has the bits themselves. */
@@ -268,11 +268,7 @@ export function systemEntries(kernel: Kernel): Entries {
     loadavg: textNode(() => loadAverage(kernel)),
     version: textNode(() => `Linux version ${release} (cerebro) ${version}\n`),
     cmdline: textNode(() => "\n"),
-    filesystems: textNode(() =>
-      ["proc", "sysfs", "devtmpfs", "devpts", "overlay", ...fileSystemsOf(kernel).names]
-        .map((name) => `nodev\t${name}\n`)
-        .join(""),
-    ),
+    filesystems: textNode(() => ["overlay", ...fileSystemsOf(kernel).names].map((name) => `nodev\t${name}\n`).join("")),
     devices: textNode(
       () => "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n",
     ),

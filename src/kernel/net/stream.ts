@@ -6,6 +6,7 @@ import type { Process } from "../process.ts";
 import { Channel } from "./channel.ts";
 import {
   credentialsOf,
+  Family,
   type Outgoing,
   type PeerCredentials,
   type Received,
@@ -107,7 +108,8 @@ export abstract class StreamSocket extends Socket {
   }
 
   send({ bytes, ancillary }: Outgoing): number {
-    this.throwError();
+    // A reset is told to readers of Unix sockets, writers just find the pipe broken; TCP tells whoever comes first.
+    if (this.family !== Family.unix) this.throwError();
     const { outgoing, other } = this;
     if (!outgoing) throw this.state === "closed" || this.writeShut ? EPIPE : this.notConnected;
     if (this.writeShut || outgoing.abandoned) throw EPIPE;
@@ -189,7 +191,10 @@ export abstract class StreamSocket extends Socket {
 
   /** A listening socket ends: who waits is turned away. */
   protected shutListener(): void {
-    for (const connection of this.waiting.splice(0)) connection.release();
+    for (const connection of this.waiting.splice(0)) {
+      connection.other?.reset(ECONNRESET);
+      connection.release();
+    }
     this.state = "closed";
     this.changed.wake();
   }

@@ -1,25 +1,14 @@
 // Sockets of the Unix family: streams, messages and datagrams between processes of the machine (unix(7)).
 
 import { attached } from "../attached.ts";
-import {
-  EADDRINUSE,
-  EAGAIN,
-  ECONNREFUSED,
-  ECONNRESET,
-  EINVAL,
-  EISCONN,
-  EMSGSIZE,
-  ENOTCONN,
-  EPIPE,
-  EPROTOTYPE,
-} from "../errno.ts";
+import { EADDRINUSE, EAGAIN, ECONNREFUSED, EINVAL, EISCONN, EMSGSIZE, ENOTCONN, EPIPE, EPROTOTYPE } from "../errno.ts";
 import { Open, Poll } from "../file.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Process } from "../process.ts";
 import { makeNode } from "../vfs/operations.ts";
 import { need, Want } from "../vfs/permission.ts";
 import { Type, type Vnode } from "../vfs/vnode.ts";
-import { walk } from "../vfs/walk.ts";
+import { find, walk } from "../vfs/walk.ts";
 import { Channel } from "./channel.ts";
 import {
   type Ancillary,
@@ -40,13 +29,19 @@ type UnixSocket = UnixStream | UnixDatagram;
 
 const unnamed: UnixAddress = { family: "unix" };
 
-/** Sockets by abstract name. */
+/** Each type has its own abstract names. */
+const key = (type: number, name: string) => `${type} ${name}`;
+/** Sockets by type and abstract name. */
 const abstractNames = attached(() => new Map<string, UnixSocket>());
 const bySocketNode = new WeakMap<Vnode, UnixSocket>();
 let lastAutomatic = 0;
 
 /** Gives a socket its name. Throws EADDRINUSE. */
-function claim(socket: UnixSocket, address: UnixAddress, process: Process): UnixAddress {
+function claim(socket: UnixSocket, address: UnixAddress, process: Process, before: UnixAddress): UnixAddress {
+  if (before !== unnamed) {
+    const taken = address.path !== undefined && find(process, process.fs.cwd, address.path, "never").path !== undefined;
+    throw taken ? EADDRINUSE : EINVAL;
+  }
   if (address.path !== undefined) {
     try {
       const made = makeNode(process, process.fs.cwd, address.path, Type.socket | 0o777);
@@ -61,25 +56,25 @@ function claim(socket: UnixSocket, address: UnixAddress, process: Process): Unix
   let name = address.abstract;
   if (name === undefined)
     do name = (++lastAutomatic).toString(16).padStart(5, "0");
-    while (names.has(name));
-  if (names.has(name)) throw EADDRINUSE;
-  names.set(name, socket);
+    while (names.has(key(socket.type, name)));
+  if (names.has(key(socket.type, name))) throw EADDRINUSE;
+  names.set(key(socket.type, name), socket);
   return { family: "unix", abstract: name };
 }
 
 function unclaim(kernel: Kernel, socket: UnixSocket, { abstract: name }: UnixAddress): void {
   const names = abstractNames(kernel);
-  if (name !== undefined && names.get(name) === socket) names.delete(name);
+  if (name !== undefined && names.get(key(socket.type, name)) === socket) names.delete(key(socket.type, name));
 }
 
 /** The socket at an address. Throws ECONNREFUSED, ENOENT, EACCES. */
-function socketAt(process: Process, address: UnixAddress): UnixSocket {
+function socketAt(process: Process, address: UnixAddress, type: number): UnixSocket {
   let socket: UnixSocket | undefined;
   if (address.path !== undefined) {
     const place = walk(process, process.fs.cwd, address.path);
     need(process.credentials, place.vnode, Want.write);
     socket = bySocketNode.get(place.vnode);
-  } else if (address.abstract !== undefined) socket = abstractNames(process.kernel).get(address.abstract);
+  } else if (address.abstract !== undefined) socket = abstractNames(process.kernel).get(key(type, address.abstract));
   if (!socket) throw ECONNREFUSED;
   return socket;
 }
@@ -100,8 +95,7 @@ export class UnixStream extends StreamSocket {
   }
 
   bind(address: SocketAddress, process: Process): void {
-    if (this.address !== unnamed) throw EINVAL;
-    this.address = claim(this, needFamily(address, "unix"), process);
+    this.address = claim(this, needFamily(address, "unix"), process, this.address);
   }
   override listen(backlog: number, process: Process): void {
     if (this.address === unnamed) throw EINVAL;
@@ -110,7 +104,7 @@ export class UnixStream extends StreamSocket {
 
   connect(address: SocketAddress, process: Process): void {
     this.needUnconnected();
-    const listener = socketAt(process, needFamily(address, "unix"));
+    const listener = socketAt(process, needFamily(address, "unix"), this.type);
     if (listener.type !== this.type) throw EPROTOTYPE;
     if (!(listener instanceof UnixStream) || !listener.listening) throw ECONNREFUSED;
     if (listener.isFull) {
@@ -173,8 +167,7 @@ export class UnixDatagram extends Socket {
   }
 
   bind(address: SocketAddress, process: Process): void {
-    if (this.address !== unnamed) throw EINVAL;
-    this.address = claim(this, needFamily(address, "unix"), process);
+    this.address = claim(this, needFamily(address, "unix"), process, this.address);
   }
   connect(address: SocketAddress, process: Process): void {
     if (address.family === "unspecified") {
@@ -189,7 +182,7 @@ export class UnixDatagram extends Socket {
     other.target = this;
   }
   private find(address: UnixAddress, process: Process): UnixDatagram {
-    const socket = socketAt(process, address);
+    const socket = socketAt(process, address, this.type);
     if (!(socket instanceof UnixDatagram)) throw EPROTOTYPE;
     if (socket.target !== undefined && socket.target !== this) throw ECONNREFUSED;
     return socket;
@@ -214,7 +207,7 @@ export class UnixDatagram extends Socket {
     if (!target) throw ENOTCONN;
     if (target.gone) {
       if (!to) this.target = undefined;
-      throw to ? ECONNREFUSED : this.address === unnamed && target.target === this ? ECONNRESET : ECONNREFUSED;
+      throw ECONNREFUSED;
     }
     if (target.readShut) throw EPIPE;
     if (bytes.length > target.queue.capacity) throw EMSGSIZE;
@@ -263,10 +256,7 @@ export class UnixDatagram extends Socket {
     unclaim(this.kernel, this, this.address);
     this.gone = true;
     this.queue.drop();
-    if (this.target?.target === this) {
-      this.target.error = ECONNRESET;
-      this.target.changed.wake();
-    }
+    this.target?.changed.wake();
     this.changed.wake();
   }
 }

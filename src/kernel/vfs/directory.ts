@@ -44,6 +44,8 @@ export class DirectoryFile extends OpenFile {
   override entries(from: number): DirectoryEntry[] {
     if (from === 0 || this.snapshot === undefined) {
       const { vnode, parent } = this.path;
+      // A removed directory has not even itself in it.
+      if (this.path.removed) return (this.snapshot = []);
       const inode = vnode.attributes().inode;
       const listed: DirectoryEntry[] = [
         { name: ".", inode, type: Type.directory, next: 1 },

@@ -1,6 +1,18 @@
 // Changing the name space and the attributes of files: what mkdir(2), rename(2), chmod(2) and their kin check and do.
 
-import { EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EOPNOTSUPP, EPERM, EXDEV } from "../errno.ts";
+import {
+  EACCES,
+  EBUSY,
+  EEXIST,
+  EINVAL,
+  EISDIR,
+  ENOENT,
+  ENOTDIR,
+  ENOTEMPTY,
+  EOPNOTSUPP,
+  EPERM,
+  EXDEV,
+} from "../errno.ts";
 import type { Process } from "../process.ts";
 import { anyListener, Event, nextCookie, tell, tellAt } from "./notify.ts";
 import { inherited, needCreatable } from "./open.ts";

@@ -116,6 +116,7 @@ function setTimes(task: Task, target: Target, [accessed, modified]: [GivenTime, 
 const utimensatWith = (width: Width) => (task: Task, fd: number, at: number, times: number, flags: number) => {
   if ((flags & ~(At.noFollow | At.emptyPath)) !== 0) throw EINVAL;
   const given = readTimes(task, times, width);
+  if (given[0] === undefined && given[1] === undefined) return;
   if (at === 0) {
     if (flags !== 0) throw EINVAL;
     return setTimes(task, opened(task, fd), given);
