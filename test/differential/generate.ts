@@ -221,6 +221,12 @@ export class Environment {
       const high = instruction.addressSize === 2 && this.made.long ? BigInt(random.next()) << 32n : 0n;
       this.set(rdi, BigInt(this.middle()) | BigInt.asUintN(64, high));
     }
+    if (/^pcmp[ei]str/.test(name) && random.chance(0.8)) {
+      // Few different bytes, terminators among them.
+      const letter = () => (random.chance(0.06) ? 0 : 0x61 + random.below(4));
+      for (let i = 0; i < 256; i++) this.made.view.setUint8(field.fx + fx.xmm + i, letter());
+      for (let i = 0; i < place.windowSize; i++) this.made.view.setUint8(field.window + i, letter());
+    }
     if (name === "enter" || name === "leave") {
       this.set(rbp, this.middle());
       if (name === "enter") {

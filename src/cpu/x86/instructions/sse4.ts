@@ -3,6 +3,7 @@
 
 import { DirectedOp } from "../directed.ts";
 import type { Lift, Value } from "../lift.ts";
+import { compareInPlace, isInPlace } from "./compare.ts";
 import { ins, type LiftRow, type Row } from "../table.ts";
 import { directedPacked, directedLow, packedFloat, type FloatShape } from "./float.ts";
 import { byteDistance, evenProducts } from "./integer.ts";
@@ -205,6 +206,7 @@ const insertLane = (opcode: string, name: string, from: string, shape: "i8x16" |
 const compareStrings = (opcode: string, name: string, explicit: boolean, index: boolean): Row =>
   ins(`66 0F 3A ${opcode} /r ib`, name, ["xmm", "xmm/m128u", "uimm"], (ir, a, b, imm) => {
     const value = ir.read128(b!);
+    if (index && !explicit && isInPlace(imm!.low)) return compareInPlace(ir, a!, value, imm!.low);
     const request =
       (imm!.low & 0xff) |
       (a!.number << 8) |
