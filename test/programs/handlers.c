@@ -202,5 +202,9 @@ int main() {
     r = sigwaitinfo(&w, &si);
     printf("rt %d value %d code %d\n", r-SIGRTMIN, si.si_value.sival_int, si.si_code);
   }
-  abort();
+  p = fork();
+  if (!p) abort();
+  waitpid(p, &st, 0);
+  printf("aborted by %d\n", WTERMSIG(st));
+  return 0;
 }

@@ -24,7 +24,9 @@ static void show(const char *what, long result) {
 static void h(int s) {
 }
 static int pfd;
-int main(int c, char**v) {
+static char self[4096];
+int main(int c, char **v) {
+  readlink("/proc/self/exe", self, sizeof self - 1);
   setvbuf(stdout, 0, _IONBF, 0);
   int st;
   pid_t p, q;
@@ -125,7 +127,7 @@ int main(int c, char**v) {
   show("exec format", execl("/tmp/notexec","x", NULL));
   unlink("/tmp/notexec");
   fd = open("/tmp/script", O_CREAT|O_WRONLY|O_TRUNC, 0755);
-  dprintf(fd,"#! %s   arg one\nbody\n", v[0]);
+  dprintf(fd,"#! %s   arg one\nbody\n", self);
   close(fd);
   setenv("X","y", 1);
   p = fork();

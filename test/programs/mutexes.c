@@ -71,7 +71,9 @@ static void *rww(void*a) {
   }
   return 0;
 }
-int main(int c, char**v) {
+static char self[4096];
+int main(int c, char **v) {
+  readlink("/proc/self/exe", self, sizeof self - 1);
   setvbuf(stdout, 0, _IONBF, 0);
   pthread_t t;
   void*r;
@@ -165,7 +167,7 @@ int main(int c, char**v) {
   pid_t p;
   char*args[]={v[0],"spawned", 0};
   e = posix_spawn(&p,"/proc/self/exe", 0, 0, args, environ);
-  if (e) e = posix_spawn(&p, v[0], 0, 0, args, environ);
+  if (e) e = posix_spawn(&p, self, 0, 0, args, environ);
   int st;
   waitpid(p, &st, 0);
   printf("spawn %d %d\n", e, WEXITSTATUS(st));
@@ -173,9 +175,9 @@ int main(int c, char**v) {
   if (!p) {
     pthread_create(&t, 0, (void*(*)(void*))pause, 0);
     pthread_create(&t, 0, keyed, 0);
-    usleep(2000);
+    pthread_join(t, 0);
     char*x[]={v[0],"from threads", 0};
-    execv(v[0], x);
+    execv(self, x);
     _exit(1);
   }
   waitpid(p, &st, 0);
