@@ -8,6 +8,7 @@ import { deviceNumber, devicesOf } from "../kernel/vfs/devices.ts";
 import type { Path } from "../kernel/vfs/vnode.ts";
 import { InputStream, OutputStream } from "./stream.ts";
 import { Terminal, type Screen } from "./terminal.ts";
+import { Input } from "./termios.ts";
 import { openTerminal, TtyFile } from "./tty.ts";
 
 /** What openConsole gives. */
@@ -63,6 +64,8 @@ export function openConsole(kernel: Kernel, console: Console, devicePath: Path):
     const screen = new ConsoleScreen(console, outIsTerminal || !errIsTerminal ? 1 : 2);
     const made = new Terminal(kernel, deviceNumber(5, 1), "/dev/console", screen);
     screen.terminal = terminal = made;
+    // The host's terminals speak UTF-8: erasing takes whole characters.
+    made.termios.input |= Input.utf8;
     const { rows, columns } = console.size();
     made.size = { rows, columns, width: 0, height: 0 };
     ends.push(

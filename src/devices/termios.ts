@@ -79,7 +79,7 @@ export function defaultTermios(): Termios {
   const special = new Uint8Array(specials);
   special.set([3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0]);
   return {
-    input: Input.returnToNewline | Input.flow | Input.utf8,
+    input: Input.returnToNewline | Input.flow,
     output: Output.process | Output.newlineToBoth,
     control: 0xbf,
     local:

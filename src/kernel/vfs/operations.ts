@@ -87,7 +87,7 @@ function tellRemoved(parent: Path, path: Path, name: string): void {
   const directory = path.vnode.type === Type.directory ? Event.directory : 0;
   if (anyListener()) {
     const gone = directory !== 0 || path.vnode.attributes().links === 0;
-    tell(path.vnode, gone ? Event.deleteSelf | directory : Event.attributes);
+    tell(path.vnode, gone ? Event.deleteSelf : Event.attributes);
   }
   tell(parent.vnode, Event.delete | directory, name);
 }

@@ -128,7 +128,8 @@ function selectWait(
   const { process } = task;
   const { guest } = process.memory;
   if (count < 0) throw EINVAL;
-  const highest = Math.min(count, Math.max(process.files.end, 1024));
+  // Descriptors beyond the table's size are not looked at.
+  const highest = Math.min(count, Math.max(process.files.end, 64));
   // Words of 64 bits, which is how much of a set the kernel reads and writes on x86-64; the bits are the same on i386.
   const bytes = Math.ceil(highest / 32) * 4;
   const wanted = sets.map((at) => (at === 0 ? undefined : guest.bytes(at, bytes, Access.write).slice()));
