@@ -21,7 +21,7 @@ interface Known {
 }
 
 /** Small regions are taken into later ones that lead to them, this often at most; others are jumped to. */
-const absorbable = { instructions: 300, copies: 3 };
+const copiesOf = (instructions: number): number => (instructions <= 48 ? Infinity : instructions <= 300 ? 3 : 0);
 
 /** Makes a compiler of regions. */
 export function regionCompiler({ limits = defaultLimits, names = false }: CompilerOptions = {}): RegionCompiler {
@@ -33,9 +33,7 @@ export function regionCompiler({ limits = defaultLimits, names = false }: Compil
       const { entries } = state;
       const stop = (pc: number) => {
         const entry = entries.get(pc);
-        return (
-          entry !== undefined && (entry.copies >= absorbable.copies || entry.instructions > absorbable.instructions)
-        );
+        return entry !== undefined && entry.copies >= copiesOf(entry.instructions);
       };
       const regions: Region[] = [];
       const taken = new Set<number>();

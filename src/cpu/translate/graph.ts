@@ -152,7 +152,7 @@ function split(
 }
 
 /** Strongly connected components with a cycle, of the graph restricted to `nodes` (Tarjan). */
-function components(graph: Graph, nodes: readonly number[]): number[][] {
+export function components(graph: Graph, nodes: readonly number[]): number[][] {
   const found: number[][] = [];
   const index = new Map<number, number>();
   const low = new Map<number, number>();

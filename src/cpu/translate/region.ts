@@ -1,7 +1,7 @@
 // Region formation: which blocks around a hot address are compiled together, and how they follow one another.
 
 import type { Block } from "../ir/builder.ts";
-import { dominates, flowOf, type Graph } from "./graph.ts";
+import { components, dominates, flowOf, type Graph } from "./graph.ts";
 import { ops } from "./nodes.ts";
 import type { CodeSource } from "./types.ts";
 
@@ -21,6 +21,8 @@ export interface Part {
   /** Jump, branch (taken, otherwise) and call: where to. Indirect: the known targets, likeliest first. */
   readonly ways: readonly Way[];
   readonly executions: number;
+  /** Callees that are copies for this call alone; of an indirect call in place of those observed. */
+  readonly callees?: readonly number[];
 }
 
 export interface Region {
@@ -38,8 +40,11 @@ export interface RegionLimits {
   readonly targets: number;
   /** Heads of loops that become entries, at most. */
   readonly heads: number;
+  /** Instructions of a function without calls of which every call gets a copy, and of all copies together, at most. */
+  readonly leaf: number;
+  readonly copies: number;
 }
-export const defaultLimits: RegionLimits = { instructions: 1000, targets: 512, heads: 8 };
+export const defaultLimits: RegionLimits = { instructions: 1000, targets: 512, heads: 8, leaf: 40, copies: 400 };
 
 /** Says that a block, reached from the hot one, is to stay outside. */
 export type Stop = (pc: number) => boolean;
@@ -101,8 +106,10 @@ export function formRegion(
     const ways = cut === undefined ? successors(block).targets.map(way) : [cut];
     parts.push({ pc, block, end, cut: cut !== undefined, ways, executions: source.executions(pc) });
   }
+  inlineLeaves(source, parts, index, limits);
   const complete = withReturns(source, parts, index, limits);
   const entries = entriesOf(complete, index, hot | 0);
+  splitEntries(complete, entries, limits);
   for (const head of loopHeads(complete, entries, limits.heads)) if (!entries.includes(head)) entries.push(head);
   return { parts: complete, entries, instructions };
 }
@@ -153,17 +160,137 @@ function choose(source: CodeSource, hot: number, limits: RegionLimits, stop: Sto
   return chosen.size > 0 ? chosen : undefined;
 }
 
+const sizeOf = (part: Part): number => {
+  const starts = part.block.instructions;
+  let count = 0;
+  while (count * 2 < starts.length && starts[count * 2]! < part.end) count++;
+  return count;
+};
+const terminatorOf = (part: Part): number => (part.cut ? ops.jump : opcodeAt(part.block, part.end));
+const isCall = (opcode: number): boolean => opcode === ops.call || opcode === ops.callIndirect;
+
+/** Appends copies of some parts; ways between them stay among the copies. Gives the copy of each. */
+function copyParts(parts: Part[], which: readonly number[], executions: number): Map<number, number> {
+  const copies = new Map(which.map((at, i) => [at, parts.length + i]));
+  for (const at of which) {
+    const part = parts[at]!;
+    const ways = part.ways.map((way) => ({ part: copies.get(way.part) ?? way.part, pc: way.pc }));
+    parts.push({ ...part, ways, executions: Math.min(part.executions, executions) });
+  }
+  return copies;
+}
+
+/** Gives each call of a small function without calls a copy of its own, which then returns to one place. */
+function inlineLeaves(source: CodeSource, parts: Part[], index: Map<number, number>, limits: RegionLimits): void {
+  let room = limits.copies;
+  const bodies = new Map<number, number[] | undefined>();
+  const bodyOf = (callee: number): number[] | undefined => {
+    const body = [callee];
+    let size = 0;
+    let returns = false;
+    for (let i = 0; i < body.length; i++) {
+      const part = parts[body[i]!]!;
+      const opcode = terminatorOf(part);
+      size += sizeOf(part);
+      if (opcode === ops.ret) returns = true;
+      else if ((opcode !== ops.jump && opcode !== ops.branch) || size > limits.leaf) return undefined;
+      for (const { part: to } of part.ways) if (to >= 0 && !body.includes(to)) body.push(to);
+    }
+    return returns && size <= limits.leaf ? body : undefined;
+  };
+  const calls = parts.flatMap((part, at) => (isCall(terminatorOf(part)) ? [at] : []));
+  calls.sort((a, b) => parts[b]!.executions - parts[a]!.executions);
+  for (const at of calls) {
+    const part = parts[at]!;
+    if (index.get(word(part.block, part.end, 2)) === undefined) continue;
+    const callees =
+      terminatorOf(part) === ops.call
+        ? part.ways.map((way) => way.part)
+        : source
+            .targets(part.pc)
+            .flatMap((pc) => index.get(pc | 0) ?? [])
+            .slice(0, 2);
+    const copied = callees.map((callee) => {
+      if (callee < 0) return callee;
+      if (!bodies.has(callee)) bodies.set(callee, bodyOf(callee));
+      const body = bodies.get(callee);
+      const size = body?.reduce((sum, each) => sum + sizeOf(parts[each]!), 0) ?? 0;
+      if (body === undefined || size > room) return callee;
+      room -= size;
+      return copyParts(parts, body, part.executions).get(callee)!;
+    });
+    if (callees.length === 0 || callees.every((callee, i) => callee === copied[i])) continue;
+    const ways = terminatorOf(part) === ops.call ? [{ part: copied[0]!, pc: part.ways[0]!.pc }] : part.ways;
+    parts[at] = { ...part, ways, callees: copied };
+  }
+}
+
+/**
+ * Where a loop is entered elsewhere than at its head, the way from there to the head is copied, so that the loop has one
+ * entry. What is too large for that is left to a dispatch node (graph.ts).
+ */
+function splitEntries(parts: Part[], entries: number[], limits: RegionLimits): void {
+  let room = limits.copies;
+  const graph: Graph = [entries.map((part) => ({ to: part + 1, label: -1 }))];
+  for (const { ways } of parts)
+    graph.push(ways.filter(({ part }) => part >= 0).map(({ part }) => ({ to: part + 1, label: -1 })));
+  const split = (nodes: readonly number[]): void => {
+    for (const component of components(graph, nodes)) {
+      const inside = new Set(component);
+      const from = new Map<number, number[]>();
+      graph.forEach((edges, node) => {
+        if (inside.has(node)) return;
+        for (const { to } of edges) {
+          if (!inside.has(to)) continue;
+          if (!from.has(to)) from.set(to, []);
+          from.get(to)!.push(node);
+        }
+      });
+      const doors = [...from.keys()].sort((a, b) => parts[b - 1]!.executions - parts[a - 1]!.executions);
+      const head = doors[0] ?? component[0]!;
+      for (const door of doors.slice(1)) {
+        const way = [door];
+        for (let i = 0; i < way.length; i++)
+          for (const { to } of graph[way[i]!]!) if (inside.has(to) && to !== head && !way.includes(to)) way.push(to);
+        const size = way.reduce((sum, node) => sum + sizeOf(parts[node - 1]!), 0);
+        if (size > room) continue;
+        room -= size;
+        const copies = copyParts(
+          parts,
+          way.map((node) => node - 1),
+          1,
+        );
+        const copy = copies.get(door - 1)!;
+        for (const node of way)
+          graph.push(graph[node]!.map(({ to }) => ({ to: (copies.get(to - 1) ?? to - 1) + 1, label: -1 })));
+        for (const node of from.get(door)!) {
+          for (const edge of graph[node]!) if (edge.to === door) edge.to = copy + 1;
+          if (node === 0) entries.splice(entries.indexOf(door - 1), 1, copy);
+          else {
+            const part = parts[node - 1]!;
+            const ways = part.ways.map(({ part: to, pc }) => ({ part: to === door - 1 ? copy : to, pc }));
+            parts[node - 1] = { ...part, ways };
+          }
+        }
+      }
+      split(component.filter((node) => node !== head));
+    }
+  };
+  split(graph.map((_, node) => node));
+}
+
 /** Adds the known targets of indirect jumps and of returns to functions of the region. */
 function withReturns(source: CodeSource, parts: Part[], index: Map<number, number>, limits: RegionLimits): Part[] {
-  const opcode = (part: Part) => (part.cut ? ops.jump : opcodeAt(part.block, part.end));
+  const opcode = terminatorOf;
   const returnSite = (part: Part) => index.get(word(part.block, part.end, 2));
   // Callees called from within the region, and where they return to.
   const sites = new Map<number, Set<number>>();
-  const observed = (part: Part) =>
+  const observed = (part: Part): readonly number[] =>
+    part.callees ??
     [...new Set(source.targets(part.pc).flatMap((pc) => index.get(pc | 0) ?? []))].slice(0, limits.targets);
   for (const part of parts) {
     const kind = opcode(part);
-    if (kind !== ops.call && kind !== ops.callIndirect) continue;
+    if (!isCall(kind)) continue;
     const site = returnSite(part);
     if (site === undefined) continue;
     const callees = kind === ops.call ? part.ways.map((way) => way.part) : observed(part);
@@ -186,8 +313,7 @@ function withReturns(source: CodeSource, parts: Part[], index: Map<number, numbe
         for (const site of to) returns.get(at)!.add(site);
         continue;
       }
-      const called = kind === ops.call || kind === ops.callIndirect;
-      const next = called
+      const next = isCall(kind)
         ? [returnSite(part) ?? -1]
         : kind === ops.jumpIndirect
           ? observed(part)
@@ -201,7 +327,7 @@ function withReturns(source: CodeSource, parts: Part[], index: Map<number, numbe
   }
   return parts.map((part, i) => {
     const kind = opcode(part);
-    let targets: number[] | undefined;
+    let targets: readonly number[] | undefined;
     if (kind === ops.ret)
       targets = [...(returns.get(i) ?? [])]
         .sort((a, b) => parts[b]!.executions - parts[a]!.executions)
@@ -220,8 +346,7 @@ function entriesOf(parts: readonly Part[], index: Map<number, number>, hot: numb
     const opcode = opcodeAt(part.block, part.end);
     let back: number | undefined;
     if (opcode === ops.exit) back = index.get(word(part.block, part.end, 1));
-    else if (opcode === ops.callIndirect || (opcode === ops.call && part.ways[0]!.part < 0))
-      back = index.get(word(part.block, part.end, 2));
+    else if (isCall(opcode) && !part.ways.some((to) => to.part >= 0)) back = index.get(word(part.block, part.end, 2));
     if (back !== undefined) entries.add(back);
   }
   return [...entries];
