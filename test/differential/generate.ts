@@ -351,7 +351,7 @@ export class Environment {
 
   /** Leads branches, calls and returns to the place where taken branches go. */
   private steerBranch(): boolean {
-    const { row, instruction, record, view, long } = this.made;
+    const { row, instruction, record, view } = this.made;
     if (row.size !== "branch") return true;
     // 16-bit targets lead nowhere.
     if (instruction.size === 1) return false;

@@ -2,7 +2,7 @@
 // turn. RSI, RDI and RCX say how far it came; the instruction is executed again while the result is 1.
 
 import { PageFault } from "../../memory/guest.ts";
-import { Access, pageSize } from "../../memory/layout.ts";
+import { Access, Denied, layout, pageShift, pageSize } from "../../memory/layout.ts";
 import { FlagKind, flagImmediate } from "../ir/flags.ts";
 import type { Size } from "../ir/flags.ts";
 import { offsets, Register } from "../state.ts";
@@ -135,7 +135,45 @@ function inPieces(run: Run, useSource: boolean, useDestination: boolean, piece: 
   run.finish(useSource, useDestination, run.count > 0);
 }
 
+/**
+ * The usual case of MOVS and STOS: upwards, no segment base, at most a page, all of it accessible. Does it and writes the
+ * registers; false when the case is another one. Compilers copy short structures this way, so it must be quick.
+ */
+function quickly(cpu: CpuView, useSource: boolean): boolean {
+  const { words, memory } = cpu;
+  const control = words[offsets.scratch / 4]!;
+  const long = ((control >> 2) & 3) === 3 ? 1 : 0;
+  const count = words[2 * Register.rcx]! >>> 0;
+  if ((count - 1) >>> 0 >= pageSize || words[offsets.direction / 4] || ((control >> 2) & 3) === 1) return false;
+  if (words[offsets.scratch / 4 + 2] || words[offsets.scratch / 4 + 3]) return false;
+  if (long && words[2 * Register.rcx + 1]! | words[2 * Register.rdi + 1]!) return false;
+  const length = count << (control & 3);
+  const to = words[2 * Register.rdi]! >>> 0;
+  if (length > pageSize || to + length > layout.end) return false;
+  const { table, u8 } = memory;
+  if ((table[to >>> pageShift]! | table[(to + length - 1) >>> pageShift]!) & Denied.write) return false;
+  if (useSource) {
+    const from = words[2 * Register.rsi]! >>> 0;
+    if ((long && words[2 * Register.rsi + 1]) || from + length > layout.end || (to > from && to < from + length))
+      return false;
+    if ((table[from >>> pageShift]! | table[(from + length - 1) >>> pageShift]!) & Denied.read) return false;
+    if (length > 32) u8.copyWithin(to, from, from + length);
+    else for (let i = 0; i < length; i++) u8[to + i] = u8[from + i]!;
+    cpu.set(Register.rsi, from + length);
+  } else {
+    const bytes = 1 << (control & 3);
+    if (length > 32 && bytes === 1) u8.fill(cpu.bytes[8 * Register.rax]!, to, to + length);
+    else for (let i = 0; i < length; i++) u8[to + i] = cpu.bytes[8 * Register.rax + (i & (bytes - 1))]!;
+  }
+  cpu.set(Register.rdi, to + length);
+  cpu.set(Register.rcx, 0);
+  words[offsets.scratch / 4 + 6] = 0;
+  words[offsets.scratch / 4 + 7] = 0;
+  return true;
+}
+
 function move(cpu: CpuView): void {
+  if (quickly(cpu, true)) return;
   const run = new Run(cpu);
   const { memory } = cpu;
   inPieces(run, true, true, (steps) => {
@@ -157,6 +195,7 @@ function move(cpu: CpuView): void {
 }
 
 function store(cpu: CpuView): void {
+  if (quickly(cpu, false)) return;
   const run = new Run(cpu);
   const { memory } = cpu;
   const value = cpu.bytes.slice(Register.rax * 8, Register.rax * 8 + run.bytes);
