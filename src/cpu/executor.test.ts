@@ -206,3 +206,29 @@ test("a forked address space has its own code and shares translations", () => {
   copy.writeU8(code + 1, 7);
   expect([rounds(child, childCpu), rounds(machine, cpu)]).toEqual([7, 5]);
 });
+
+test("translations are saved and used again where the code is the same", () => {
+  const long = true;
+  const compiler = regionCompiler();
+  const path = compileC(start + programs.integers, [...bare, "-m64"]);
+  const first = new Translations({ long, compiler, threshold: 100 });
+  const { output } = runProgram(path, first);
+  const saved = first.save("1")!;
+  expect(new Translations({ long }).load(saved, "2")).toBe(false);
+  expect(new Translations({ long: false }).load(saved, "1")).toBe(false);
+  const damaged = saved.slice();
+  damaged[damaged.length - 100]! ^= 1;
+  expect(new Translations({ long }).load(damaged, "1")).toBe(false);
+  const second = new Translations({ long, compiler, threshold: 100 });
+  expect(second.load(saved, "1")).toBe(true);
+  expect(runProgram(path, second).output).toBe(output);
+  expect(second.counts).toMatchObject({ blocks: 0, regions: 0 });
+  expect(second.save("1")).toBeUndefined();
+  // Another program at the same addresses.
+  const other = compileC(start + programs.switches, [...bare, "-m64"]);
+  const third = new Translations({ long, compiler, threshold: 100 });
+  third.load(saved, "1");
+  expect(runProgram(other, third).output).toBe(execFileSync(other, { encoding: "utf8" }));
+  expect(third.counts.blocks).toBeGreaterThan(0);
+  expect(third.save("1")!.length).toBeGreaterThan(saved.length);
+});

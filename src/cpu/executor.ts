@@ -55,6 +55,19 @@ export class Translations implements Support {
     this.interpreter = new WebAssembly.Module(interpreterModule(options.long));
     this.support = new WebAssembly.Module(supportModule(options.long));
   }
+
+  /**
+   * Takes over what `save` gave in an earlier run; before anything is translated. `version` names the build: what another
+   * build has translated is of no use. False when the data are not usable.
+   */
+  load(data: Uint8Array<ArrayBuffer>, version: string): boolean {
+    return this.caches[0].load(data, `${version} ${this.long}`);
+  }
+
+  /** Translations for the next run; undefined when they would hardly differ from what was loaded. */
+  save(version: string): Uint8Array<ArrayBuffer> | undefined {
+    return this.caches[0].save(`${version} ${this.long}`);
+  }
 }
 
 /** Where encoded blocks live in linear memory. */
@@ -89,6 +102,10 @@ const word = {
   mxcsr: offsets.mxcsr / 4,
 };
 const exitOperation = opNumber("exit");
+
+function endsInTrap({ code }: Block): boolean {
+  return code[code.length - 4] === (exitOperation | (ExitKind.trap << 16));
+}
 
 /** The processor of one address space. */
 export class X86Machine {
@@ -260,13 +277,14 @@ export class X86Machine {
     if (block === undefined) {
       this.fetchPage = -1;
       block = translateBlock(this.fetch, pc, this.long, this.directed);
-      cache.keepBlock(pc, block, memory.u8);
+      // What ends in a trap may depend on bytes behind it.
+      if (!endsInTrap(block)) cache.keepBlock(pc, block, memory.u8);
       translations.counts.blocks++;
       translations.counts.instructions += block.instructions.length >>> 1;
     }
     entry = { pc, block, address: 0, executions: 0, started: 0 };
     this.entries.set(pc, entry);
-    const last = (pc + Math.max(block.length, 1) - 1) >>> pageShift;
+    const last = (pc + block.length - (endsInTrap(block) ? 0 : 1)) >>> pageShift;
     for (let page = pc >>> pageShift; page <= last; page++) this.watch(page, entry);
     return entry;
   }
@@ -310,8 +328,7 @@ export class X86Machine {
   private threshold(entry: Entry): number {
     if (this.slots.has(entry.pc)) return 0;
     if (this.translations.compiler === undefined) return retryThreshold;
-    if (entry.executions < knownThreshold && this.cache.module(entry.pc, this.memory.u8) !== undefined)
-      return knownThreshold;
+    if (entry.executions < knownThreshold && this.cache.mayHaveModule(entry.pc)) return knownThreshold;
     return Math.max(this.translations.threshold - entry.executions, 1);
   }
 
@@ -467,7 +484,7 @@ export class X86Machine {
     const compiled = compiler.compile(this.source, hot);
     if (compiled === undefined) return;
     this.translations.counts.regions++;
-    this.install(this.cache.keepModule(compiled, new WebAssembly.Module(compiled.bytes), this.memory.u8));
+    this.install(this.cache.keepModule(compiled, this.memory.u8));
   }
 
   private install(known: KnownModule): void {

@@ -2,36 +2,60 @@
 // the bytes they were made from. So a forked or executed process starts with what its relatives have learnt.
 
 import type { Block } from "../ir/builder.ts";
+import { Archive, pack, type ArchivedBlock, type ArchivedModule } from "./archive.ts";
 import type { CompiledModule } from "./types.ts";
 
-interface KnownBlock {
-  readonly block: Block;
-  readonly bytes: Uint8Array;
-}
-
-/** A compiled module and the bytes of its ranges, one after another. */
-export interface KnownModule {
+/** A compiled module that may be instantiated where memory holds the code it was made from. */
+export class KnownModule {
   readonly compiled: CompiledModule;
-  readonly module: WebAssembly.Module;
+  /** The code bytes of its ranges, one after another. */
   readonly bytes: Uint8Array;
+  private built: WebAssembly.Module | undefined;
+
+  constructor({ compiled, bytes }: ArchivedModule) {
+    this.compiled = compiled;
+    this.bytes = bytes;
+  }
+
+  get module(): WebAssembly.Module {
+    return (this.built ??= new WebAssembly.Module(this.compiled.bytes));
+  }
+
+  matches(memory: Uint8Array): boolean {
+    const { ranges } = this.compiled;
+    let from = 0;
+    for (let i = 0; i < ranges.length; i += 2) {
+      const start = ranges[i]! >>> 0;
+      const length = (ranges[i + 1]! >>> 0) - start;
+      if (!same(this.bytes, from, memory, start, length)) return false;
+      from += length;
+    }
+    return true;
+  }
 }
 
 /** First table slot given out. Slot 0 stays empty. */
 const firstSlot = 1;
+/** An archive beyond this size is not added to but replaced. */
+const largestArchive = 64 << 20;
 
 export class CodeCache {
-  private readonly blocks = new Map<number, KnownBlock[]>();
+  private readonly blocks = new Map<number, ArchivedBlock[]>();
   private readonly modules = new Map<number, KnownModule[]>();
-  private readonly slots = new Map<number, number>();
+  private slots = new Map<number, number>();
   private slab = new Uint8Array(0x10000);
   private slabUsed = 0;
+  private archive: Archive | undefined;
+  private newModules: KnownModule[] = [];
+  /** Blocks kept since the archive was loaded. */
+  private newBlocks = 0;
 
   /** A block at `pc` made from the bytes that are there now. */
   block(pc: number, memory: Uint8Array): Block | undefined {
     const known = this.blocks.get(pc);
-    if (known === undefined) return undefined;
-    for (const { block, bytes } of known) if (same(bytes, 0, memory, pc, bytes.length)) return block;
-    return undefined;
+    if (known !== undefined)
+      for (const { block, bytes } of known) if (same(bytes, 0, memory, pc, bytes.length)) return block;
+    return this.archive?.block(pc, memory);
   }
 
   keepBlock(pc: number, block: Block, memory: Uint8Array): void {
@@ -39,6 +63,7 @@ export class CodeCache {
     const entry = { block, bytes: this.copy(memory, pc, block.length) };
     if (known === undefined) this.blocks.set(pc, [entry]);
     else keep(known, entry);
+    this.newBlocks++;
   }
 
   /** A copy of code bytes, in a buffer shared with others: small typed arrays of their own are costly. */
@@ -53,12 +78,17 @@ export class CodeCache {
     return this.slab.subarray(from, from + length);
   }
 
-  /** A module with an entry at `pc` made from the bytes that are there now. */
-  module(pc: number, memory: Uint8Array): KnownModule | undefined {
-    return this.modules.get(pc)?.find((known) => matches(known, memory));
+  /** Whether there is a module with an entry at `pc`, made from whatever bytes. */
+  mayHaveModule(pc: number): boolean {
+    return this.modules.has(pc);
   }
 
-  keepModule(compiled: CompiledModule, module: WebAssembly.Module, memory: Uint8Array): KnownModule {
+  /** A module with an entry at `pc` made from the bytes that are there now. */
+  module(pc: number, memory: Uint8Array): KnownModule | undefined {
+    return this.modules.get(pc)?.find((known) => known.matches(memory));
+  }
+
+  keepModule(compiled: CompiledModule, memory: Uint8Array): KnownModule {
     const { ranges } = compiled;
     let size = 0;
     for (let i = 0; i < ranges.length; i += 2) size += ranges[i + 1]! - ranges[i]!;
@@ -69,13 +99,18 @@ export class CodeCache {
       bytes.set(part, at);
       at += part.length;
     }
-    const known = { compiled, module, bytes };
-    for (const { pc } of compiled.entries) {
+    const known = new KnownModule({ compiled, bytes });
+    this.newModules.push(known);
+    this.enter(known);
+    return known;
+  }
+
+  private enter(known: KnownModule): void {
+    for (const { pc } of known.compiled.entries) {
       const list = this.modules.get(pc);
       if (list === undefined) this.modules.set(pc, [known]);
       else keep(list, known);
     }
-    return known;
   }
 
   /** The table slot that a guest address owns. */
@@ -89,10 +124,33 @@ export class CodeCache {
   get slotCount(): number {
     return this.slots.size + firstSlot;
   }
+
+  /** Takes over what an earlier run has saved; before anything is translated. False when it is of no use. */
+  load(data: Uint8Array<ArrayBuffer>, version: string): boolean {
+    if (this.newBlocks > 0 || this.slots.size > 0) return false;
+    this.archive = Archive.open(data, version);
+    if (this.archive === undefined) return false;
+    this.slots = this.archive.slots();
+    for (const archived of this.archive.modules()) this.enter(new KnownModule(archived));
+    return true;
+  }
+
+  /** What is known now, for `load`; undefined when there is little that the loaded archive lacks. */
+  save(version: string): Uint8Array<ArrayBuffer> | undefined {
+    if (this.newBlocks < worthSaving && this.newModules.length === 0) return undefined;
+    const older = this.archive !== undefined && this.archive.size < largestArchive ? this.archive : undefined;
+    return pack(
+      { blocks: [...this.blocks.values()].flat(), modules: this.newModules, slots: this.slots },
+      version,
+      older,
+    );
+  }
 }
 
 /** Versions of code at one address that are remembered, newest first. */
 const versions = 4;
+/** New blocks that make saving worth its while. */
+const worthSaving = 100;
 
 function keep<T>(list: T[], entry: T): void {
   list.unshift(entry);
@@ -101,16 +159,5 @@ function keep<T>(list: T[], entry: T): void {
 
 function same(a: Uint8Array, from: number, b: Uint8Array, at: number, length: number): boolean {
   for (let i = 0; i < length; i++) if (a[from + i] !== b[at + i]) return false;
-  return true;
-}
-
-function matches({ compiled: { ranges }, bytes }: KnownModule, memory: Uint8Array): boolean {
-  let from = 0;
-  for (let i = 0; i < ranges.length; i += 2) {
-    const start = ranges[i]! >>> 0;
-    const length = (ranges[i + 1]! >>> 0) - start;
-    if (!same(bytes, from, memory, start, length)) return false;
-    from += length;
-  }
   return true;
 }

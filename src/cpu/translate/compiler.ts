@@ -18,6 +18,27 @@ export interface CompilerOptions {
 interface Known {
   /** The latest region with an entry at an address. */
   readonly entries: Map<number, { readonly instructions: number; copies: number }>;
+  /** The source, with a memory for where indirect branches went. */
+  readonly source: CodeSource;
+}
+
+/** What is known of indirect branches lasts: once they are compiled nobody sees them any more. */
+function remembering(source: CodeSource): CodeSource {
+  const targets = new Map<number, readonly number[]>();
+  return {
+    long: source.long,
+    block: (pc) => source.block(pc),
+    executions: (pc) => source.executions(pc),
+    slot: (pc) => source.slot(pc),
+    targets: (pc) => {
+      const known = targets.get(pc | 0);
+      const seen = source.targets(pc).map((target) => target | 0);
+      if (known === undefined && seen.length === 0) return seen;
+      const all = [...new Set([...seen, ...(known ?? [])])];
+      targets.set(pc | 0, all);
+      return all;
+    },
+  };
 }
 
 /** Small regions are taken into later ones that lead to them, this often at most; others are jumped to. */
@@ -29,7 +50,7 @@ export function regionCompiler({ limits = defaultLimits, names = false }: Compil
   return {
     compile(source: CodeSource, hot: readonly number[]): CompiledModule | undefined {
       let state = known.get(source);
-      if (state === undefined) known.set(source, (state = { entries: new Map() }));
+      if (state === undefined) known.set(source, (state = { entries: new Map(), source: remembering(source) }));
       const { entries } = state;
       const stop = (pc: number) => {
         const entry = entries.get(pc);
@@ -39,7 +60,7 @@ export function regionCompiler({ limits = defaultLimits, names = false }: Compil
       const taken = new Set<number>();
       for (const pc of hot) {
         if (taken.has(pc | 0)) continue;
-        const region = formRegion(source, pc, limits, stop);
+        const region = formRegion(state.source, pc, limits, stop);
         if (region === undefined) continue;
         regions.push(region);
         const absorbed = new Set(region.parts.flatMap((part) => entries.get(part.pc) ?? []));
@@ -50,7 +71,7 @@ export function regionCompiler({ limits = defaultLimits, names = false }: Compil
           entries.set(region.parts[entry]!.pc, record);
         }
       }
-      return regions.length === 0 ? undefined : emitModule(source, regions, names);
+      return regions.length === 0 ? undefined : emitModule(state.source, regions, names);
     },
   };
 }
