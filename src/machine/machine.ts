@@ -2,7 +2,7 @@
 
 import { CerebroError, messageOf } from "../base/errors.ts";
 import { encodeUtf8 } from "../base/text.ts";
-import { type Console, HostError } from "../host/host.ts";
+import { type Console, type Host, HostError } from "../host/host.ts";
 import { openConsole, type OpenedConsole } from "../devices/console.ts";
 import { regionCompiler } from "../cpu/translate/compiler.ts";
 import { Contract } from "../kernel/contract.ts";
@@ -27,6 +27,7 @@ import { GuestFiles } from "./files.ts";
 import { isPackage, prepare, type PreparedRoot, programOf } from "./packages.ts";
 import type { LoadOptions, MachineOptions, ProcessInfo, RunOptions, Topic, TraceEvent } from "./options.ts";
 import { GuestProcess, processInfo, type Streams } from "./process.ts";
+import { grantedNetwork } from "./network.ts";
 import { makeRoot, mountAll } from "./root.ts";
 import { Input, Output } from "./streams.ts";
 
@@ -69,7 +70,17 @@ export class Machine {
 
   constructor(options: MachineOptions) {
     this.options = options;
-    const { host, seed, log } = options;
+    const { seed, log } = options;
+    const network = grantedNetwork(options.host.network, options.network);
+    const { clock, timers, console, files } = options.host;
+    const host: Host = {
+      clock,
+      timers,
+      console,
+      random: (into) => options.host.random(into),
+      ...(files && { files }),
+      ...(network && { network }),
+    };
     const compilers = options.compile === false ? {} : { x86_64: regionCompiler(), i386: regionCompiler() };
     this.kernel = new Kernel({
       host,
