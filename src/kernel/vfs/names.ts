@@ -6,17 +6,6 @@ const encoder = new TextEncoder();
 
 /** Bytes of a name to a string. */
 export function decodeName(bytes: Uint8Array): string {
-  const length = bytes.length;
-  if (length <= 64) {
-    let text = "";
-    let at = 0;
-    for (; at < length; at++) {
-      const byte = bytes[at]!;
-      if (byte >= 0x80) break;
-      text += String.fromCharCode(byte);
-    }
-    if (at === length) return text;
-  }
   try {
     return strict.decode(bytes);
   } catch {

@@ -13,7 +13,7 @@ import { Type, type Vnode } from "./vnode.ts";
 import { find, walk } from "./walk.ts";
 
 /** O_TMPFILE without the O_DIRECTORY bit that open(2) defines it with. */
-const temporary = Open.tmpFile & ~Open.directory;
+export const temporary = Open.tmpFile & ~Open.directory;
 /** What a file keeps of the flags it was opened with (fcntl(2) F_GETFL). */
 const keptFlags = ~(Open.create | Open.exclusive | Open.noControllingTty | Open.truncate | Open.closeOnExec);
 
@@ -27,10 +27,15 @@ export function inherited(process: Process, directory: Vnode, mode: number): { m
   return { mode: strip ? mode & ~0o2000 : mode, gid: above.gid };
 }
 
+/** What O_PATH leaves of the other flags. */
+export function pathFlags(flags: number): number {
+  return (flags & Open.path) === 0 ? flags : flags & (Open.path | Open.directory | Open.noFollow | Open.closeOnExec);
+}
+
 /** Opens `text` from `base`. `mode` is for files that this makes; the umask is taken off here. */
 export function openAt(process: Process, base: Path, text: string, flags: number, mode = 0, resolve = 0): OpenFile {
   if ((flags & temporary) !== 0) return openUnnamed(process, base, text, flags, mode, resolve);
-  if (flags & Open.path) flags &= Open.path | Open.directory | Open.noFollow | Open.closeOnExec;
+  flags = pathFlags(flags);
   const exclusive = (flags & (Open.create | Open.exclusive)) === (Open.create | Open.exclusive);
   if ((flags & Open.create) === 0) {
     const path = walk(process, base, text, flags & Open.noFollow ? "beforeSlash" : "always", resolve);

@@ -17,6 +17,7 @@ import { isRemoved, type Path, pathName } from "../../kernel/vfs/path.ts";
 import { needSearch } from "../../kernel/vfs/permission.ts";
 import { Type } from "../../kernel/vfs/vnode.ts";
 import { walk } from "../../kernel/vfs/walk.ts";
+import { Access } from "../../memory/layout.ts";
 import { At, atCwd, baseOf, fileOf } from "../at.ts";
 import { address, directory, file, int, mode, path, size, uint } from "../kinds.ts";
 import { syscall } from "../table.ts";
@@ -168,30 +169,30 @@ const entries64: EntryLayout = { header: 19, align: 8, wide: true, typeFirst: tr
 const entriesOld64: EntryLayout = { header: 18, align: 8, wide: true, typeFirst: false };
 const entriesOld32: EntryLayout = { header: 10, align: 4, wide: false, typeFirst: false };
 
+/** Most bytes of entries that one call gives. */
+const listingRoom = 1 << 16;
+
 const listing = (layout: EntryLayout) => (task: Task, from: OpenFile, at: number, room: number) => {
   const { guest } = task.process.memory;
   if ((from.flags & Open.path) !== 0) throw EINVAL;
+  const entries = from.entries(from.position);
+  const out = guest.bytes(at, Math.min(room, listingRoom), Access.write);
+  const view = new DataView(out.buffer, out.byteOffset, out.length);
+  const word = layout.wide ? 8 : 4;
   let used = 0;
-  for (const { name, inode, type, next } of from.entries(from.position)) {
+  for (const { name, inode, type, next } of entries) {
     const bytes = encodeName(name);
     const length = Math.ceil((layout.header + bytes.length + (layout.typeFirst ? 1 : 2)) / layout.align) * layout.align;
-    if (used + length > room) {
+    if (used + length > out.length) {
       if (used === 0) throw EINVAL;
       break;
     }
-    const start = at + used;
-    guest.write(start, new Uint8Array(length));
-    const word = layout.wide ? 8 : 4;
-    if (layout.wide) {
-      guest.writeU64(start, inode);
-      guest.writeU64(start + 8, next);
-    } else {
-      guest.writeU32(start, inode);
-      guest.writeU32(start + 4, next);
-    }
-    guest.writeU16(start + 2 * word, length);
-    guest.writeU8(layout.typeFirst ? start + 18 : start + length - 1, type >>> 12);
-    guest.write(start + layout.header, bytes);
+    out.fill(0, used, used + length);
+    view.setUint32(used, inode, true);
+    view.setUint32(used + word, next, true);
+    view.setUint16(used + 2 * word, length, true);
+    out[layout.typeFirst ? used + 18 : used + length - 1] = type >>> 12;
+    out.set(bytes, used + layout.header);
     used += length;
     from.position = next;
   }

@@ -1,17 +1,20 @@
 // Opening and closing: open(2), openat2(2), close(2), dup(2), pipe(2).
 
-import { E2BIG, EAGAIN, EBADF, EINVAL } from "../../kernel/errno.ts";
+import { E2BIG, EAGAIN, EBADF, EINVAL, ENOENT } from "../../kernel/errno.ts";
 import { Open, type OpenFile } from "../../kernel/file.ts";
 import { descriptorLimit } from "../../kernel/filetable.ts";
 import { PipeFile, pipePair } from "../../kernel/pipe.ts";
 import type { Task } from "../../kernel/task.ts";
 import { anyListener, Event, tellAt } from "../../kernel/vfs/notify.ts";
-import { openAt } from "../../kernel/vfs/open.ts";
+import { openAt, openPath, pathFlags, temporary } from "../../kernel/vfs/open.ts";
 import { fileSystemsOf } from "../../kernel/vfs/filesystems.ts";
-import { Resolve } from "../../kernel/vfs/walk.ts";
+import { find, Resolve } from "../../kernel/vfs/walk.ts";
 import { atCwd, baseOf, fileOf } from "../at.ts";
 import { address, directory, int, mode, path, size, uint } from "../kinds.ts";
 import { type Result, syscall } from "../table.ts";
+
+/** The flags that there are; others are ignored (open(2)). */
+const knownFlags = 0o37777777;
 
 /** Gives a file its descriptor. The reference is taken over, whatever happens. */
 export function install(task: Task, file: OpenFile, closeOnExec: boolean, minimum = 0): number {
@@ -43,8 +46,20 @@ export function installPair(task: Task, files: readonly [OpenFile, OpenFile], cl
 
 function openFile(task: Task, fd: number, text: string, flags: number, bits: number, resolve = 0): Result {
   const { process } = task;
+  const base = baseOf(task, fd, text);
+  if ((flags & (Open.create | temporary)) === 0) {
+    // Names that do not exist are the usual failure of searches: not worth a throw.
+    const follow = (flags & Open.noFollow) !== 0 ? "beforeSlash" : "always";
+    const found = find(process, base, text, follow, resolve).path;
+    if (!found) return -ENOENT.number;
+    return finishOpen(task, openPath(process, found, pathFlags(flags & knownFlags)), flags);
+  }
   // Bits that open(2) does not know are ignored; access mode 3 asks for both permissions.
-  const file = openAt(process, baseOf(task, fd, text), text, flags & 0o37777777, bits, resolve);
+  return finishOpen(task, openAt(process, base, text, flags & knownFlags, bits, resolve), flags);
+}
+
+/** Gives the opened file its descriptor, for a fifo when the other end is there. */
+function finishOpen(task: Task, file: OpenFile, flags: number): Result {
   const closeOnExec = (flags & Open.closeOnExec) !== 0;
   if (!(file instanceof PipeFile) || file.connected || (flags & Open.nonBlock) !== 0)
     return install(task, file, closeOnExec);

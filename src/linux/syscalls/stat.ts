@@ -1,12 +1,12 @@
 // What files are: stat(2), statx(2), access(2), statfs(2).
 
-import { EACCES, EINVAL, EROFS } from "../../kernel/errno.ts";
+import { EACCES, EINVAL, ENOENT, EROFS } from "../../kernel/errno.ts";
 import type { Credentials } from "../../kernel/process.ts";
 import type { Task } from "../../kernel/task.ts";
 import { permits, Want } from "../../kernel/vfs/permission.ts";
 import { type Attributes, type Path, Type } from "../../kernel/vfs/vnode.ts";
-import { walk } from "../../kernel/vfs/walk.ts";
-import { At, atCwd, attributesTarget, fileOf, placeOf } from "../at.ts";
+import { find, walk } from "../../kernel/vfs/walk.ts";
+import { At, atCwd, attributesTarget, baseOf, fileOf, placeOf } from "../at.ts";
 import { address, directory, int, mode, path, size, uint } from "../kinds.ts";
 import {
   type StatfsPlace,
@@ -22,9 +22,15 @@ import { syscall } from "../table.ts";
 
 type Writer = (task: Task, at: number, file: Attributes) => void;
 
+/** Result for names that do not exist: the usual failure, too frequent to be thrown. */
+const missing = -ENOENT.number;
+
 const byName = (write: Writer, follow: boolean) => (task: Task, text: string, at: number) => {
   const { process } = task;
-  write(task, at, walk(process, process.fs.cwd, text, follow ? "always" : "beforeSlash").vnode.attributes());
+  const found = find(process, process.fs.cwd, text, follow ? "always" : "beforeSlash").path;
+  if (!found) return missing;
+  write(task, at, found.vnode.attributes());
+  return 0;
 };
 const byDescriptor = (write: Writer) => (task: Task, fd: number, at: number) => {
   write(task, at, fileOf(task, fd).attributes());
@@ -32,7 +38,15 @@ const byDescriptor = (write: Writer) => (task: Task, fd: number, at: number) => 
 const statFlags = At.noFollow | At.emptyPath | 0x800;
 const byPlace = (write: Writer) => (task: Task, fd: number, text: string, at: number, flags: number) => {
   if ((flags & ~statFlags) !== 0) throw EINVAL;
-  write(task, at, attributesTarget(task, fd, text, flags).attributes());
+  if (text === "") {
+    write(task, at, attributesTarget(task, fd, text, flags).attributes());
+    return 0;
+  }
+  const follow = (flags & At.noFollow) !== 0 ? "beforeSlash" : "always";
+  const found = find(task.process, baseOf(task, fd, text), text, follow).path;
+  if (!found) return missing;
+  write(task, at, found.vnode.attributes());
+  return 0;
 };
 
 export const stat = syscall({ x86_64: 4 }, [path, address], byName(writeStat, true));
