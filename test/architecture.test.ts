@@ -10,7 +10,6 @@ const source = join(root, "src");
 /** Runtime packages and the only files that may name them. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   fflate: ["src/formats/"],
-  fzstd: ["src/formats/"],
   openpgp: ["src/packages/"],
 };
 
