@@ -16,6 +16,7 @@ import { Trap } from "./trap.ts";
 import type { CpuView } from "./view.ts";
 import { translateBlock } from "./x86/block.ts";
 import { environmentMask, needsDirected } from "./x86/directed.ts";
+import { fastModule } from "./x86/x87/fast.ts";
 
 /**
  * Executions of a block before the region around it is compiled. Compiling a block takes milliseconds while the compiler is
@@ -29,9 +30,13 @@ const knownThreshold = 2;
 /** Executions before a block that could not be compiled is tried again. */
 const retryThreshold = 1 << 24;
 
+type Callout = (number: number) => number;
+
 interface Support {
   readonly interpreter: WebAssembly.Module;
   readonly support: WebAssembly.Module;
+  /** Does the ordinary cases of x87 callouts (x86/x87/fast.ts). */
+  readonly fast: WebAssembly.Module;
 }
 
 /** What all machines of one mode share: modules that never change, and what was translated. */
@@ -41,6 +46,7 @@ export class Translations implements Support {
   readonly caches: readonly [CodeCache, CodeCache];
   readonly interpreter: WebAssembly.Module;
   readonly support: WebAssembly.Module;
+  readonly fast: WebAssembly.Module;
   readonly compiler: RegionCompiler | undefined;
   /** Executions that make a block hot. */
   readonly threshold: number;
@@ -54,6 +60,7 @@ export class Translations implements Support {
     this.threshold = options.threshold ?? hotThreshold;
     this.interpreter = new WebAssembly.Module(interpreterModule(options.long));
     this.support = new WebAssembly.Module(supportModule(options.long));
+    this.fast = new WebAssembly.Module(fastModule());
   }
 
   /**
@@ -131,6 +138,8 @@ export class X86Machine {
 
   private drive!: (block: number, slot: number, fuel: number) => number;
   private stub!: unknown;
+  /** Import of compiled code: `callout`, but for what is done without JavaScript. */
+  private calloutFromRegion!: Callout;
   private table!: WebAssembly.Table;
   private started = false;
   /** Inside an import of the interpreter. */
@@ -166,13 +175,16 @@ export class X86Machine {
   private start(): void {
     this.started = true;
     const { memory } = this;
-    const { interpreter, support } = this.translations;
+    const { interpreter, support, fast } = this.translations;
     this.table = new WebAssembly.Table({ element: "anyfunc", initial: 64 });
     const supported = new WebAssembly.Instance(support, { env: { memory: memory.wasm, table: this.table } }).exports;
     this.stub = supported["stub"];
     for (let i = 0; i < this.table.length; i++) this.table.set(i, this.stub);
+    const around = (callout: Callout): Callout =>
+      new WebAssembly.Instance(fast, { env: { memory: memory.wasm, callout } }).exports["callout"] as Callout;
+    this.calloutFromRegion = around(this.callout);
     const interpreting = new WebAssembly.Instance(interpreter, {
-      env: { memory: memory.wasm, table: this.table, slow: this.slow, callout: this.calloutFromBlock },
+      env: { memory: memory.wasm, table: this.table, slow: this.slow, callout: around(this.calloutFromBlock) },
     }).exports;
     this.drive = interpreting["run"] as typeof this.drive;
     memory.codeWatcher = (page) => this.invalidate(page);
@@ -492,7 +504,7 @@ export class X86Machine {
     const missing = this.cache.slotCount - table.length;
     if (missing > 0) table.grow(Math.max(missing, table.length), this.stub);
     const instance = new WebAssembly.Instance(known.module, {
-      env: { memory: memory.wasm, table, callout: this.callout },
+      env: { memory: memory.wasm, table, callout: this.calloutFromRegion },
     });
     const installed = { known, instance };
     for (const { pc, slot } of known.compiled.entries) {
