@@ -2,14 +2,16 @@
 
 import process from "node:process";
 import { CerebroError } from "../base/errors.ts";
-import { nodeHost } from "../hosts/node/index.ts";
+import { type NodeHost, nodeHost } from "../hosts/node/index.ts";
 import { nodePackageHost } from "../hosts/node/packages.ts";
 import { createMachine, type GuestProcess, type Machine, type RunOptions } from "../machine/index.ts";
 import type { Values } from "./arguments.ts";
 import { command, say, speakJson } from "./command.ts";
 import { parseContract, parseVariable, parseVolume } from "./grants.ts";
+import { insisting } from "./interrupts.ts";
 import { progressBar } from "./progress.ts";
 import { parseTopics } from "./trace.ts";
+import { translationStore } from "./translations.ts";
 
 const options = {
   volume: { value: "HOST:GUEST[:ro]", short: "v", repeat: true, help: "shows a directory of yours to the program" },
@@ -58,17 +60,18 @@ function parseUser(text: string): { uid: number; gid: number } {
 }
 
 /** The machine that the options describe. */
-async function machineOf(values: RunValues): Promise<Machine> {
+async function machineOf(values: RunValues, name: string): Promise<Machine> {
   const allowed = values.allow ?? [];
   const outside = allowed.map((grant) => {
     if (grant === "net") return true;
     if (grant.startsWith("net=")) return grant.slice(4);
     throw new CerebroError("usage", `--allow ${grant}: what can be allowed is net and net=HOST:PORT`);
   });
-  const network = outside.length > 0 ? (await import("../hosts/node/network.ts")).network : undefined;
+  const network = outside.length > 0 ? { network: (await import("../hosts/node/network.ts")).network } : {};
+  const translations = values.interpret ? undefined : translationStore(name);
   const patterns = outside.filter((grant) => typeof grant === "string");
   return createMachine({
-    host: nodeHost(network ? { network } : {}),
+    host: { ...host, ...network },
     packages: nodePackageHost(),
     mounts: (values.volume ?? []).map(parseVolume),
     ...(values.root !== undefined && { rootDirectory: values.root }),
@@ -76,6 +79,7 @@ async function machineOf(values: RunValues): Promise<Machine> {
     ...(outside.length > 0 && { network: outside.includes(true) ? true : patterns }),
     ...(values.seed !== undefined && { seed: number(values.seed, "seed") }),
     ...(values.interpret && { compile: false }),
+    ...(translations && { translations }),
     log: (message) => say(message, { event: "kernel", text: message }),
   });
 }
@@ -122,11 +126,15 @@ function passSignals(machine: Machine, program: GuestProcess): () => void {
   });
 }
 
-/** Runs it to its end; the result is our exit code. */
-async function complete(values: RunValues, start: (machine: Machine) => Promise<GuestProcess>): Promise<number> {
+/** Runs it to its end; the result is our exit code. `name` is whose translated code is kept together. */
+async function complete(
+  values: RunValues,
+  name: string,
+  start: (machine: Machine) => Promise<GuestProcess>,
+): Promise<number> {
   if (values.json) speakJson();
   const began = performance.now();
-  const machine = await machineOf(values);
+  const machine = await machineOf(values, name);
   if (values.trace !== undefined) {
     machine.trace(parseTopics(values.trace), ({ topic, time, pid, tid, text }) =>
       say(`${pid}${tid === pid ? "" : `/${tid}`} ${topic === "syscall" ? "" : `[${topic}] `}${text}`, {
@@ -138,7 +146,7 @@ async function complete(values: RunValues, start: (machine: Machine) => Promise<
       }),
     );
   }
-  const program = await start(machine);
+  program = await start(machine);
   const ready = performance.now();
   const stopSignals = passSignals(machine, program);
   const stopServing = await (await import("./control.ts")).serve(machine);
@@ -148,7 +156,7 @@ async function complete(values: RunValues, start: (machine: Machine) => Promise<
   clearInterval(alive);
   stopSignals();
   stopServing();
-  await (machine.kernel.host as ReturnType<typeof nodeHost>).console.flush();
+  await host.console.flush();
   if (values.json) say("", { event: "exit", ...exit });
   else if (exit.signal && exit.signal !== "SIGPIPE" && exit.signal !== "SIGINT")
     say(`the program was ended by ${exit.signal}`);
@@ -184,7 +192,9 @@ export const run = command({
   async run(values, [file, ...rest]) {
     if (file === undefined) throw new CerebroError("usage", "run what?", { hint: "cerebro run FILE|COMMAND" });
     const args = rest[0] === "--" ? rest.slice(1) : rest;
-    return leave(await complete(values, (machine) => machine.run(file, runOptions(values, args))));
+    return leave(
+      await complete(values, `${file} ${values.exec ?? ""}`, (machine) => machine.run(file, runOptions(values, args))),
+    );
   },
 });
 
@@ -199,7 +209,7 @@ The shell is the first of bash, dash and busybox that the packages bring; bash a
   async run(values, args) {
     const wanted = values.with ?? ["bash", "coreutils"];
     return leave(
-      await complete(values, async (machine) => {
+      await complete(values, "shell", async (machine) => {
         const all = runOptions({ ...values, with: wanted }, args);
         if (values.root === undefined) await machine.install(all);
         const found = ["/bin/bash", "/bin/dash", "/bin/sh", "/bin/busybox"].find((path) => machine.files.stat(path));

@@ -26,14 +26,42 @@ class X86Executor implements Executor {
   }
 }
 
+/** Where translations outlive the machine. */
+export interface TranslationStore {
+  /** Names the build: what another build has translated is not used. */
+  readonly version: string;
+  read(mode: string): Uint8Array<ArrayBuffer> | undefined;
+  write(mode: string, bytes: Uint8Array): void;
+}
+
+export interface X86Executors extends ExecutorFactory {
+  /** Keeps what was translated for the next machine with the same store. */
+  save(): void;
+}
+
 /** Makes executors that share what they have translated, by mode. Without a compiler everything is interpreted. */
-export function x86Executors(compilers: { readonly [M in Mode]?: RegionCompiler } = {}): ExecutorFactory {
+export function x86Executors(
+  compilers: { readonly [M in Mode]?: RegionCompiler } = {},
+  store?: TranslationStore,
+): X86Executors {
   const translations: { [M in Mode]?: Translations } = {};
   const sharedBy = (mode: Mode): Translations => {
+    const known = translations[mode];
+    if (known !== undefined) return known;
     const compiler = compilers[mode];
-    return (translations[mode] ??= new Translations({ long: mode === "x86_64", ...(compiler ? { compiler } : {}) }));
+    const made = new Translations({ long: mode === "x86_64", ...(compiler ? { compiler } : {}) });
+    const stored = store?.read(mode);
+    if (stored !== undefined) made.load(stored, store!.version);
+    return (translations[mode] = made);
   };
   return {
+    save: () => {
+      if (store === undefined) return;
+      for (const [mode, made] of Object.entries(translations)) {
+        const bytes = made.save(store.version);
+        if (bytes !== undefined) store.write(mode, bytes);
+      }
+    },
     create: (memory, mode) => new X86Executor(new X86Machine(memory, sharedBy(mode as Mode))),
     context: (memory): Context => new CpuView(memory),
   };

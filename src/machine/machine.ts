@@ -21,7 +21,7 @@ import { walk } from "../kernel/vfs/walk.ts";
 import { systemCalls } from "../linux/calls.ts";
 import { elf } from "../linux/exec/elf.ts";
 import { script } from "../linux/exec/script.ts";
-import { x86Executors } from "../linux/executor.ts";
+import { x86Executors, type X86Executors } from "../linux/executor.ts";
 import { LinuxPersonality } from "../linux/personality.ts";
 import { GuestFiles } from "./files.ts";
 import { isPackage, prepare, type PreparedRoot, programOf } from "./packages.ts";
@@ -62,6 +62,7 @@ export function createMachine(options: MachineOptions): Machine {
 export class Machine {
   readonly kernel: Kernel;
   private readonly options: MachineOptions;
+  private readonly executors: X86Executors;
   private readonly personality: LinuxPersonality;
   private booted: Booted | undefined;
   private readonly prepared: PreparedRoot[] = [];
@@ -82,9 +83,10 @@ export class Machine {
       ...(network && { network }),
     };
     const compilers = options.compile === false ? {} : { x86_64: regionCompiler(), i386: regionCompiler() };
+    this.executors = x86Executors(compilers, options.translations);
     this.kernel = new Kernel({
       host,
-      executors: x86Executors(compilers),
+      executors: this.executors,
       handlers: [elf, script],
       ...(seed !== undefined && { seed }),
       ...(log && { log }),
@@ -331,6 +333,7 @@ export class Machine {
     for (const process of [...this.kernel.processes.values()])
       if (process.exitStatus === undefined) endProcess(process, SIGKILL);
     for (const prepared of this.prepared) prepared.dispose();
+    this.executors.save();
   }
 }
 

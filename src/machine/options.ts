@@ -1,5 +1,6 @@
 // What the user of the API says: how a machine is made, and how a program is run in it.
 
+import type { TranslationStore } from "../linux/executor.ts";
 import type { ArchiveEntry } from "../fs/archive.ts";
 import type { Host } from "../host/host.ts";
 import type { PackageHost } from "../host/packages.ts";
@@ -36,6 +37,8 @@ export interface MachineOptions {
   readonly log?: (message: string) => void;
   /** Translate hot code to WebAssembly (the default); otherwise everything is interpreted. */
   readonly compile?: boolean;
+  /** Where translated code is kept from one machine to the next. */
+  readonly translations?: TranslationStore;
 }
 
 /** Packages for a machine's root, and where they come from: the first that has what is asked for wins. */
