@@ -1,7 +1,6 @@
 // Keeps translated code in the user's cache directory, so that a program starts faster the next time.
 
 import { mkdirSync, readFileSync, readdirSync, renameSync, statSync, unlinkSync, writeFileSync } from "node:fs";
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import process from "node:process";
 import { nodePackageHost } from "../hosts/node/packages.ts";
@@ -19,15 +18,14 @@ export function translationStore(name: string): TranslationStore | undefined {
   const here = new URL(".", import.meta.url);
   if (!here.pathname.endsWith("/bundle/")) return undefined;
   const directory = join(nodePackageHost().cacheDirectory, "code");
-  const file = (mode: string) => {
-    const base = name
-      .trim()
-      .split("/")
-      .at(-1)!
-      .replaceAll(/[^\w.+-]/g, "_")
-      .slice(0, 80);
-    return join(directory, `${base}-${createHash("sha256").update(name).digest("hex").slice(0, 12)}-${mode}`);
-  };
+  // Programs of the same name may share a file: translations are used only for the code they were made from.
+  const base = name
+    .split("/")
+    .at(-1)!
+    .trim()
+    .replaceAll(/[^\w.+-]/g, "_")
+    .slice(0, 100);
+  const file = (mode: string) => join(directory, `${base}-${mode}`);
   return {
     version: `${version} ${process.version} ${statSync(here).mtimeMs}`,
     read(mode) {
