@@ -60,7 +60,7 @@ function parseUser(text: string): { uid: number; gid: number } {
 }
 
 /** The machine that the options describe. */
-async function machineOf(values: RunValues, name: string): Promise<Machine> {
+async function machineOf(values: RunValues, name: string, host: NodeHost): Promise<Machine> {
   const allowed = values.allow ?? [];
   const outside = allowed.map((grant) => {
     if (grant === "net") return true;
@@ -134,7 +134,10 @@ async function complete(
 ): Promise<number> {
   if (values.json) speakJson();
   const began = performance.now();
-  const machine = await machineOf(values, name);
+  const host = nodeHost();
+  let program: GuestProcess | undefined;
+  const console = insisting(host.console, () => program?.kill(9));
+  const machine = await machineOf(values, name, { ...host, console });
   if (values.trace !== undefined) {
     machine.trace(parseTopics(values.trace), ({ topic, time, pid, tid, text }) =>
       say(`${pid}${tid === pid ? "" : `/${tid}`} ${topic === "syscall" ? "" : `[${topic}] `}${text}`, {
