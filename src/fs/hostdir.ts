@@ -5,14 +5,30 @@ import type { HostFile, HostFiles, HostStat } from "../host/host.ts";
 import { HostError } from "../host/host.ts";
 import { anonymousDevice } from "../kernel/anonymous.ts";
 import {
-  EACCES, EINVAL, EIO, ENOENT, ENOTDIR, ENXIO, EPERM, EROFS, errnoFromName, ESTALE, EXDEV,
+  EACCES,
+  EINVAL,
+  EIO,
+  ENOENT,
+  ENOTDIR,
+  ENXIO,
+  EPERM,
+  EROFS,
+  errnoFromName,
+  ESTALE,
+  EXDEV,
 } from "../kernel/errno.ts";
 import { Open, OpenFile } from "../kernel/file.ts";
 import type { Process } from "../kernel/process.ts";
 import { DirectoryFile } from "../kernel/vfs/directory.ts";
 import { pathName } from "../kernel/vfs/path.ts";
 import {
-  type Attributes, type FileSystem, type FileSystemStatus, type ListedName, type Path, Type, Vnode,
+  type Attributes,
+  type FileSystem,
+  type FileSystemStatus,
+  type ListedName,
+  type Path,
+  Type,
+  Vnode,
 } from "../kernel/vfs/vnode.ts";
 
 /** Runs a call of the host's; its failure becomes the guest's. */
@@ -57,7 +73,15 @@ export class HostDirectoryFileSystem implements FileSystem {
     return this.top;
   }
   status(): FileSystemStatus {
-    return { type: 0x0104_2004, blockSize: 4096, blocks: 1 << 20, blocksFree: 1 << 19, files: 0, filesFree: 0, nameMax: 255 };
+    return {
+      type: 0x0104_2004,
+      blockSize: 4096,
+      blocks: 1 << 20,
+      blocksFree: 1 << 19,
+      files: 0,
+      filesFree: 0,
+      nameMax: 255,
+    };
   }
 
   /** The node of a file under its present name. */
@@ -152,9 +176,19 @@ class HostNode extends Vnode {
   /** What the guest sees: its root owns everything; modes and times are the host's. */
   shown(stat: HostStat): Attributes {
     return {
-      device: this.fileSystem.device, inode: stat.inode, mode: types[stat.type] | (stat.mode & 0o7777), links: stat.links,
-      uid: 0, gid: 0, rdev: 0, size: stat.size, blockSize: 4096, blocks: Math.ceil(stat.size / 4096) * 8,
-      accessed: stat.accessed, modified: stat.modified, changed: stat.changed,
+      device: this.fileSystem.device,
+      inode: stat.inode,
+      mode: types[stat.type] | (stat.mode & 0o7777),
+      links: stat.links,
+      uid: 0,
+      gid: 0,
+      rdev: 0,
+      size: stat.size,
+      blockSize: 4096,
+      blocks: Math.ceil(stat.size / 4096) * 8,
+      accessed: stat.accessed,
+      modified: stat.modified,
+      changed: stat.changed,
     };
   }
 

@@ -31,8 +31,10 @@ import { pathName } from "../kernel/vfs/path.ts";
 import { type DiskAccount, Storage } from "../kernel/vfs/storage.ts";
 
 /** What a node costs beside its bytes: names, inodes and the maps that hold them. */
-const nodeCost = 512;
+const nodeCost = 1024;
 const nameCost = 256;
+/** Nodes that even the smallest file system may have. */
+const leastNodes = 4096;
 const largestFile = 2 ** 43;
 const day = 86_400_000_000_000n;
 
@@ -110,6 +112,14 @@ export class MemoryFileSystem implements FileSystem {
     this.nodes++;
     return ++this.lastInode;
   }
+  /** Pays for one more node. Throws ENOSPC. */
+  needNode(): void {
+    if (this.nodes >= this.mostNodes) throw ENOSPC;
+    this.account.takeDisk(nodeCost);
+  }
+  private get mostNodes(): number {
+    return Math.max(leastNodes, Math.floor(this.capacity / 4096));
+  }
   nodeGone(): void {
     this.nodes--;
   }
@@ -122,8 +132,8 @@ export class MemoryFileSystem implements FileSystem {
       blockSize: 4096,
       blocks,
       blocksFree,
-      files: blocks,
-      filesFree: Math.max(0, blocks - this.nodes),
+      files: this.mostNodes,
+      filesFree: Math.max(0, this.mostNodes - this.nodes),
       nameMax: 255,
     };
   }
@@ -246,7 +256,7 @@ export class MemoryNode extends Vnode {
   private make(name: string, mode: number, uid: number, gid: number): MemoryNode {
     if (this.lookup(name)) throw EEXIST;
     if (this.links === 0) throw ENOENT;
-    this.fileSystem.account.takeDisk(nodeCost);
+    this.fileSystem.needNode();
     const node = this.child(mode, uid, gid);
     node.charged = true;
     this.put(name, node);
@@ -267,7 +277,7 @@ export class MemoryNode extends Vnode {
     return node;
   }
   override createUnnamed(mode: number, uid: number, gid: number): MemoryNode {
-    this.fileSystem.account.takeDisk(nodeCost);
+    this.fileSystem.needNode();
     const node = this.child(mode, uid, gid);
     node.charged = true;
     node.links = 0;

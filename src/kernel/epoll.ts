@@ -1,7 +1,7 @@
 // Epoll: a set of files and the events wanted of each, asked all at once (epoll(7)).
 
 import { anonymousAttributes, anonymousInode } from "./anonymous.ts";
-import { EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from "./errno.ts";
+import { EEXIST, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from "./errno.ts";
 import { Open, OpenFile, Poll } from "./file.ts";
 import { type Attributes, Type } from "./vfs/vnode.ts";
 
@@ -23,6 +23,9 @@ export interface ReadyEvent {
 }
 
 const deepest = 5;
+/** Items in all sets (fs.epoll.max_user_watches). */
+const mostWatches = 1 << 18;
+let watches = 0;
 /** Readiness as poll(2) and epoll tell it: with the bits for normal data. */
 export function withNormal(bits: number): number {
   return bits | ((bits & Poll.in) !== 0 ? 0x40 : 0) | ((bits & Poll.out) !== 0 ? 0x100 : 0);
@@ -55,6 +58,8 @@ export class EpollFile extends OpenFile {
     const type = file.path?.vnode.type;
     if (type === Type.regular || type === Type.directory) throw EPERM;
     if (this.find(fd, file)) throw EEXIST;
+    if (watches >= mostWatches) throw ENOSPC;
+    watches++;
     const told = () => {
       this.ready.add(item);
       this.changed.wake();
@@ -95,6 +100,7 @@ export class EpollFile extends OpenFile {
   }
 
   private drop(item: Item): void {
+    watches--;
     item.end();
     this.ready.delete(item);
     const byFd = this.items.get(item.file);

@@ -12,10 +12,24 @@ export const Poll = { in: 0x1, pri: 0x2, out: 0x4, err: 0x8, hup: 0x10, nval: 0x
 
 /** Open flags as the kernel keeps them (Linux x86 numbers, open(2)). */
 export const Open = {
-  accessMask: 3, readOnly: 0, writeOnly: 1, readWrite: 2,
-  create: 0o100, exclusive: 0o200, noControllingTty: 0o400, truncate: 0o1000, append: 0o2000, nonBlock: 0o4000,
-  direct: 0o40000, largeFile: 0o100000, directory: 0o200000, noFollow: 0o400000, noAccessTime: 0o1000000,
-  closeOnExec: 0o2000000, path: 0o10000000, tmpFile: 0o20000000,
+  accessMask: 3,
+  readOnly: 0,
+  writeOnly: 1,
+  readWrite: 2,
+  create: 0o100,
+  exclusive: 0o200,
+  noControllingTty: 0o400,
+  truncate: 0o1000,
+  append: 0o2000,
+  nonBlock: 0o4000,
+  direct: 0o40000,
+  largeFile: 0o100000,
+  directory: 0o200000,
+  noFollow: 0o400000,
+  noAccessTime: 0o1000000,
+  closeOnExec: 0o2000000,
+  path: 0o10000000,
+  tmpFile: 0o20000000,
 } as const;
 
 /** One entry of a directory listing. `next` is the cookie to continue after it. */
@@ -25,6 +39,12 @@ export interface DirectoryEntry {
   /** File type bits of st_mode (S_IFMT). */
   readonly type: number;
   readonly next: number;
+}
+
+let openFiles = 0;
+/** Open files in all machines, for the limit of all together (fs.file-max). */
+export function openFileCount(): number {
+  return openFiles;
 }
 
 /**
@@ -45,6 +65,7 @@ export abstract class OpenFile {
   owner = 0;
 
   constructor(flags: number, path?: Path) {
+    openFiles++;
     this.flags = flags;
     this.path = path;
   }
@@ -122,6 +143,7 @@ export abstract class OpenFile {
   }
   release(): void {
     if (--this.references !== 0) return;
+    openFiles--;
     existingLocks(this.path?.vnode)?.releaseAll(this);
     if (this.endings) for (const tell of [...this.endings]) tell();
     this.closed();

@@ -1,12 +1,14 @@
 // The descriptors of a process: small numbers for open files (open(2), dup(2)), shared by clone(CLONE_FILES).
 
-import { EBADF, EMFILE } from "./errno.ts";
-import type { OpenFile } from "./file.ts";
+import { EBADF, EMFILE, ENFILE } from "./errno.ts";
+import { openFileCount, type OpenFile } from "./file.ts";
 import type { Process } from "./process.ts";
 
 const noFileLimit = 7;
 /** Most descriptors a table may ever have, whatever the limit says (fs.nr_open). */
 const mostDescriptors = 1 << 20;
+/** Most open files in all tables. */
+const mostOpenFiles = 1 << 17;
 
 /** The soft RLIMIT_NOFILE of a process. */
 export function descriptorLimit(process: Process): number {
@@ -29,6 +31,7 @@ export class FileTable {
     let fd = Math.max(minimum, this.firstFree);
     while (this.files[fd] !== undefined) fd++;
     if (fd >= limit) throw EMFILE;
+    if (openFileCount() > mostOpenFiles) throw ENFILE;
     if (minimum <= this.firstFree) this.firstFree = fd + 1;
     this.put(fd, file, closeOnExec);
     return fd;

@@ -1,7 +1,7 @@
 // Inotify: a queue of what happened to watched files (inotify(7)).
 
 import { anonymousAttributes, anonymousInode } from "./anonymous.ts";
-import { EAGAIN, EEXIST, EINVAL, ENOTTY } from "./errno.ts";
+import { EAGAIN, EEXIST, EINVAL, EMFILE, ENOSPC, ENOTTY } from "./errno.ts";
 import { Open, OpenFile, Poll } from "./file.ts";
 import type { Task } from "./task.ts";
 import { encodeName } from "./vfs/names.ts";
@@ -21,7 +21,10 @@ const overflow = 0x4000;
 const ignored = 0x8000;
 const allEvents = 0xfff;
 const mostQueued = 16384;
+const mostInstances = 128;
+const mostWatches = 65536;
 const header = 16;
+let instances = 0;
 const FIONREAD = 0x541b;
 
 interface Watched {
@@ -45,7 +48,9 @@ export class InotifyFile extends OpenFile {
   private last = 0;
 
   constructor(flags: number) {
+    if (instances >= mostInstances) throw EMFILE;
     super(Open.readOnly | flags);
+    instances++;
   }
   get description(): string {
     return "anon_inode:inotify";
@@ -62,6 +67,7 @@ export class InotifyFile extends OpenFile {
       watched.mask = (mask & Watch.maskAdd) !== 0 ? watched.mask | mask : mask;
       return number;
     }
+    if (this.watches.size >= mostWatches) throw ENOSPC;
     const number = ++this.last;
     const end = listen(vnode, (event, name, cookie) => this.hear(number, event, name, cookie));
     this.watches.set(number, { vnode, mask, end });
@@ -127,6 +133,7 @@ export class InotifyFile extends OpenFile {
     return 0;
   }
   protected override closed(): void {
+    instances--;
     for (const watched of this.watches.values()) watched.end();
     this.watches.clear();
   }

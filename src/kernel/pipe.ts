@@ -1,6 +1,7 @@
 // Pipes and fifos: a bounded queue of bytes between readers and writers (pipe(7), fifo(7)).
 
 import { anonymousAttributes, anonymousInode } from "./anonymous.ts";
+import { buffersExhausted, countBuffered } from "./buffers.ts";
 import { EAGAIN, EBUSY, ENOTTY, ENXIO, EPERM, EPIPE } from "./errno.ts";
 import { Open, OpenFile, Poll } from "./file.ts";
 import type { Task } from "./task.ts";
@@ -10,8 +11,8 @@ import { WaitQueue } from "./wait.ts";
 /** Writes of up to this many bytes are never split (PIPE_BUF). */
 const atomic = 4096;
 const defaultCapacity = 65536;
-/** fs.pipe-max-size, for those who are not user 0. */
-export const pipeMaxSize = 1 << 20;
+/** fs.pipe-max-size. */
+const pipeMaxSize = 1 << 20;
 const FIONREAD = 0x541b;
 
 export class Pipe {
@@ -25,18 +26,19 @@ export class Pipe {
   writerOpens = 0;
   /** Bytes waiting. */
   count = 0;
-  private buffer = new Uint8Array(4096);
+  private buffer = new Uint8Array(0);
   private start = 0;
 
   private room(needed: number): void {
     if (needed <= this.buffer.length) return;
-    let size = this.buffer.length;
+    let size = Math.max(1024, this.buffer.length);
     while (size < needed) size *= 2;
     this.resize(Math.min(size, this.capacity));
   }
 
   private resize(size: number): void {
     const next = new Uint8Array(size);
+    countBuffered(size - this.buffer.length);
     this.peek(next);
     this.buffer = next;
     this.start = 0;
@@ -76,7 +78,13 @@ export class Pipe {
   }
 
   get space(): number {
-    return this.capacity - this.count;
+    return this.count > 0 && buffersExhausted() ? 0 : this.capacity - this.count;
+  }
+
+  /** Gives the buffer back: nobody can read or write any more. */
+  dispose(): void {
+    this.count = 0;
+    this.resize(0);
   }
 
   /** Adds what fits. */
@@ -179,15 +187,15 @@ export class PipeFile extends OpenFile {
   }
 
   /** fcntl(F_SETPIPE_SZ). */
-  resize(bytes: number, privileged: boolean): number {
-    if (bytes > pipeMaxSize && !privileged) throw EPERM;
-    if (bytes > 1 << 26) throw EPERM;
+  resize(bytes: number): number {
+    if (bytes > pipeMaxSize) throw EPERM;
     return this.pipe.setCapacity(bytes);
   }
 
   protected override closed(): void {
     if (this.readable) this.pipe.readers--;
     if (this.writable) this.pipe.writers--;
+    if (this.pipe.readers === 0 && this.pipe.writers === 0) this.pipe.dispose();
     this.pipe.changed.wake();
   }
 }

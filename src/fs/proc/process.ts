@@ -349,7 +349,7 @@ function stat(process: Process, task: Task | undefined): string {
   const nice = task?.nice ?? 0;
   const fields = [
     process.pid,
-    `(${task?.name ?? process.name})`,
+    `(${task?.name || process.name})`,
     stateOf(process, task),
     process.parent?.pid ?? 0,
     process.group,
@@ -428,7 +428,7 @@ function status(process: Process, task: Task | undefined): string {
   const capabilities = credentials.euid === 0 ? "000001ffffffffff" : "0000000000000000";
   const own = task?.pending.set ?? pending.set;
   const rows: [string, string | number][] = [
-    ["Name", task?.name ?? process.name],
+    ["Name", task?.name || process.name],
     ["Umask", `0${process.fs.umask.toString(8).padStart(3, "0")}`],
     ["State", `${state} (${stateNames[state]})`],
     ["Tgid", process.pid],

@@ -1,5 +1,6 @@
 // One direction of a connection: bytes or messages on their way, with the files that travel along.
 
+import { buffersExhausted, countBuffered } from "../buffers.ts";
 import { EAGAIN } from "../errno.ts";
 import type { OpenFile } from "../file.ts";
 import type { Ancillary, PeerCredentials, Received, Request, SocketAddress } from "./socket.ts";
@@ -33,7 +34,7 @@ export class Channel {
   }
 
   get space(): number {
-    return this.capacity - this.count;
+    return this.count > 0 && buffersExhausted() ? 0 : this.capacity - this.count;
   }
   get empty(): boolean {
     return this.segments.length === 0;
@@ -67,6 +68,7 @@ export class Channel {
     }
     const buffer = new Uint8Array(Math.max(bytes.length, smallest));
     buffer.set(bytes);
+    countBuffered(buffer.length);
     this.segments.push({ bytes: buffer, offset: 0, end: bytes.length, files, credentials, from: undefined });
   }
 
@@ -74,6 +76,7 @@ export class Channel {
   putMessage(bytes: Uint8Array, ancillary?: Ancillary, from?: SocketAddress): void {
     const { files = noFiles, credentials } = ancillary ?? {};
     this.segments.push({ bytes: bytes.slice(), offset: 0, end: bytes.length, files, credentials, from });
+    countBuffered(bytes.length);
     this.count += bytes.length;
   }
 
@@ -101,8 +104,9 @@ export class Channel {
       segment.files = noFiles;
       segment.offset += part.length;
       this.count -= part.length;
-      if (segment.offset === segment.end) this.segments.shift();
-      else break;
+      if (segment.offset < segment.end) break;
+      this.segments.shift();
+      countBuffered(-segment.bytes.length);
     }
     return { count: done, length: done, files, credentials };
   }
@@ -116,6 +120,7 @@ export class Channel {
     const files = peek ? first.files.map((file) => file.retain()) : first.files;
     if (!peek) {
       this.segments.shift();
+      countBuffered(-first.bytes.length);
       this.count -= first.bytes.length;
     }
     return { count: part.length, length: first.bytes.length, files, credentials: first.credentials, from: first.from };
@@ -123,7 +128,10 @@ export class Channel {
 
   /** Forgets what waits, with its files. */
   drop(): void {
-    for (const { files } of this.segments) for (const file of files) file.release();
+    for (const { files, bytes } of this.segments) {
+      countBuffered(-bytes.length);
+      for (const file of files) file.release();
+    }
     this.segments = [];
     this.count = 0;
   }

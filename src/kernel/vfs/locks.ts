@@ -1,6 +1,6 @@
 // Locks on files: records of POSIX (fcntl(2) F_SETLK) and of open file descriptions (F_OFD_SETLK), whole files by flock(2).
 
-import { EDEADLK } from "../errno.ts";
+import { EDEADLK, ENOLCK } from "../errno.ts";
 import type { OpenFile } from "../file.ts";
 import type { Process } from "../process.ts";
 import { WaitQueue } from "../wait.ts";
@@ -17,6 +17,9 @@ export interface RecordLock {
   /** Process that took it, -1 for open file description locks. */
   readonly pid: number;
 }
+
+/** Ranges of one file that may be locked at once. */
+const mostRecords = 1 << 14;
 
 /** Who waits for whom, to find circles. */
 const waiting = new Map<Owner, Owner>();
@@ -49,6 +52,7 @@ export class FileLocks {
       if (held.start < start) kept.push({ ...held, end: start });
       if (end < held.end) kept.push({ ...held, start: end });
     }
+    if (kept.length >= mostRecords) throw ENOLCK;
     if (wanted) kept.push(wanted);
     this.records = kept;
     this.changed.wake();

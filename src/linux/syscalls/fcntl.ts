@@ -129,7 +129,7 @@ function fcntlWith(task: Task, fd: number, command: number, argument: number, la
       return Lock.unlock;
     case Command.setPipeSize:
       if (!(file instanceof PipeFile)) throw EBADF;
-      return file.resize(argument, process.credentials.euid === 0);
+      return file.resize(argument);
     case Command.getPipeSize:
       if (!(file instanceof PipeFile)) throw EBADF;
       return file.pipe.capacity;
