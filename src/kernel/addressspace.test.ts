@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { PageFault } from "../memory/guest.ts";
 import { Access, pageSize } from "../memory/layout.ts";
-import { AddressSpace, MemoryPool, placement } from "./addressspace.ts";
+import { AddressSpace, placement } from "./addressspace.ts";
 import { Contract } from "./contract.ts";
 import { EACCES, EEXIST, ENOMEM } from "./errno.ts";
+import { MemoryPool } from "./pool.ts";
 import { SharedObject } from "./shared.ts";
 
 const readWrite = Access.read | Access.write;

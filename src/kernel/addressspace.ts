@@ -1,13 +1,13 @@
 // The address space of a process: its mappings, and the pages of linear memory behind them. A page costs nothing until it
 // is used: the page table refuses the first access, the pager fills or counts the page and lets it through.
 
-import { GuestMemory } from "../memory/guest.ts";
+import type { GuestMemory } from "../memory/guest.ts";
 import { Access, Denied, layout, pageMask, pageShift, pageSize } from "../memory/layout.ts";
 import type { Contract } from "./contract.ts";
 import { EACCES, EEXIST, EINVAL, ENOMEM, Errno } from "./errno.ts";
 import type { Context, Executor } from "./executor.ts";
-import type { OpenFile } from "./file.ts";
-import { Mapping } from "./mapping.ts";
+import { type MapRequest, Mapping } from "./mapping.ts";
+import { type MemoryPool, State } from "./pool.ts";
 import { SharedObject } from "./shared.ts";
 
 /** Where things go by default. Low, so that linear memories stay small; libraries and mmap grow upwards from `maps`. */
@@ -19,55 +19,11 @@ export const placement = {
   maps: 0x2000000,
 } as const;
 
-/** What a page holds. `clean` can be dropped and loaded again (or is zero if nothing is behind it). */
-const State = { untouched: 0, clean: 1, dirty: 2 } as const;
-
 /** Pages readied at once, a power of two. */
 const cluster = 16;
 const mostMappings = 65530;
 
 export const roundUp = (value: number): number => Math.ceil(value / pageSize) * pageSize;
-
-/** What to map; `address` 0 lets the kernel choose. */
-export interface MapRequest {
-  address: number;
-  length: number;
-  access: number;
-  /** Exactly at `address`: replaces what is there, or fails with EEXIST when `keep`. */
-  fixed?: "replace" | "keep";
-  maximum?: number;
-  shared?: boolean;
-  file?: OpenFile;
-  object?: SharedObject;
-  offset?: number;
-  name?: string;
-}
-
-/** Linear memories kept for the next process: making one costs a reservation of address space and a page table. */
-export class MemoryPool {
-  private readonly free: Frames[] = [];
-
-  take(): Frames {
-    return this.free.pop() ?? { guest: new GuestMemory(), state: new Uint8Array(1 << 20) };
-  }
-
-  /** Takes back a memory in which every page is untouched and unmapped. */
-  give(frames: Frames): void {
-    const { guest } = frames;
-    guest.pager = guest.codeWatcher = undefined;
-    guest.grown.length = 0;
-    if (this.free.length < mostKept && guest.u8.length <= largestKept) this.free.push(frames);
-  }
-}
-
-/** A linear memory and the state of each of its pages. */
-interface Frames {
-  readonly guest: GuestMemory;
-  readonly state: Uint8Array;
-}
-
-const mostKept = 8;
-const largestKept = 2 ** 28;
 
 let nextId = 1;
 
@@ -421,12 +377,7 @@ export class AddressSpace {
       name: from.name,
     });
     const kept = Math.min(oldLength, newLength);
-    if (!from.object && from.access !== 0) this.copyPages(this, start, target, kept);
-    else if (!from.object) {
-      // Without permission memory may not reach so far yet.
-      this.reach(target + newLength);
-      this.copyPages(this, start, target, kept);
-    }
+    if (!from.object) this.copyPages(this, start, target, kept);
     this.tabulate(this.find(target)!, target, target + newLength);
     this.unmap(start, start + oldLength);
     return target;

@@ -2,7 +2,7 @@
 
 import { messageOf } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
-import { AddressSpace, MemoryPool } from "./addressspace.ts";
+import { AddressSpace } from "./addressspace.ts";
 import { type Clock, hostClock, seededRandom, virtualClock } from "./clock.ts";
 import { Contract, type Limits } from "./contract.ts";
 import { EAGAIN } from "./errno.ts";
@@ -14,6 +14,7 @@ import type { Personality, ProcessObserver, ProgramHandler } from "./personality
 import { type Credentials, type FileSystemContext, Process } from "./process.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SharedObjects } from "./shared.ts";
+import { MemoryPool } from "./pool.ts";
 import { PendingSignals, SIGKILL, SignalActions } from "./signal.ts";
 import { Task } from "./task.ts";
 import { Timers } from "./timers.ts";
@@ -144,7 +145,7 @@ export class Kernel {
 
   /** Makes the first process of a new tree, with one task that is not yet running. */
   createRoot(parts: RootProcess): Task {
-    const contract = new Contract(parts.limits ?? {}, (message) => this.log(message));
+    const contract = new Contract(parts.limits ?? {}, (message) => this.refused(message));
     const process = new Process({
       kernel: this,
       pid: this.allocatePid(),
@@ -165,6 +166,20 @@ export class Kernel {
       process,
       new Task(process.pid, process, this.executors.context(process.memory.guest), new PendingSignals()),
     );
+  }
+
+  /** A contract has refused something. */
+  private refused(text: string): void {
+    this.log(text);
+    if (!this.trace.wants("refusal")) return;
+    const { current } = this.scheduler;
+    this.trace.emit({
+      topic: "refusal",
+      time: this.now(),
+      pid: current?.process.pid ?? 0,
+      tid: current?.tid ?? 0,
+      text,
+    });
   }
 
   /** Registers a new process's or thread's task. */

@@ -3,6 +3,21 @@
 import type { OpenFile } from "./file.ts";
 import type { SharedObject } from "./shared.ts";
 
+/** What to map; `address` 0 lets the kernel choose. */
+export interface MapRequest {
+  address: number;
+  length: number;
+  access: number;
+  /** Exactly at `address`: replaces what is there, or fails with EEXIST when `keep`. */
+  fixed?: "replace" | "keep";
+  maximum?: number;
+  shared?: boolean;
+  file?: OpenFile;
+  object?: SharedObject;
+  offset?: number;
+  name?: string;
+}
+
 /** What a mapping is made of. */
 export interface MappingParts {
   start: number;

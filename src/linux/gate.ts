@@ -9,7 +9,7 @@ import { PageFault } from "../memory/guest.ts";
 import { long, long32 } from "./kinds.ts";
 import { cpu, Register } from "./registers.ts";
 import { linuxTask, type Mode } from "./state.ts";
-import { type CallModule, type Kind, noResult, type Result, type SystemCall, type UnsupportedCall } from "./table.ts";
+import { type CallModule, type Kind, type Result, type SystemCall, type UnsupportedCall } from "./table.ts";
 import { showCall, showResult } from "./trace.ts";
 
 /** A row made ready for one architecture. */
@@ -189,7 +189,9 @@ export function finish(task: Task, view: CpuView, result: number): void {
 function traceResult(task: Task, kernel: Kernel, result: number): void {
   const state = linuxTask(task);
   if (state.traced === "") return;
-  const text = `${state.traced} = ${result === noResult || result !== result ? "?" : showResult(result)}`;
+  // Without a result: an execve that worked, or a call that does not come back.
+  const shown = result === result ? showResult(result) : state.traced.startsWith("execve") ? "0" : "?";
+  const text = `${state.traced} = ${shown}`;
   state.traced = "";
   kernel.trace.emit({ topic: "syscall", time: kernel.now(), pid: task.process.pid, tid: task.tid, text });
 }
