@@ -8,27 +8,12 @@ import { opNumber } from "../ir/ops.ts";
 import { calloutNumber, type CalloutName } from "../callouts.ts";
 import { ExitKind, offsets, Register, Vector } from "../state.ts";
 import { Segment, type Instruction } from "./decode.ts";
-import type { Bank, OperandKind, SizeClass } from "./table.ts";
+import { immediateOperand, locate, type Operand } from "./operand.ts";
+import type { OperandKind } from "./table.ts";
 
 export type { Value } from "../ir/builder.ts";
 export type { Size } from "../ir/flags.ts";
-
-/** An operand of the instruction being lifted. */
-export interface Operand {
-  readonly kind: "register" | "memory" | "immediate";
-  /** Register file, when it is a register. */
-  readonly bank: Bank;
-  /** Register number; AH CH DH BH are 0-3 with `high`. */
-  readonly number: number;
-  readonly high: boolean;
-  /** log2 of the bytes, 0 to 4; -1 when it has no such size. */
-  readonly size: Size;
-  /** Memory that must be aligned to its 16 bytes. */
-  readonly aligned: boolean;
-  /** Immediate value, or a branch target (low and high 32 bits). */
-  readonly low: number;
-  readonly wordHigh: number;
-}
+export type { Operand } from "./operand.ts";
 
 /** Condition codes: the low four bits of Jcc, SETcc and CMOVcc. */
 export const Condition = {
@@ -553,59 +538,9 @@ export class Lift extends BlockBuilder {
       case "one":
         return immediateOperand(this.immediateSize, 1, 0);
       default:
-        return this.located(kind);
+        return locate(current, kind);
     }
-  }
-
-  private located(kind: OperandKind): Operand {
-    const { mod, reg, rm, opcodeRegister, rex } = this.current;
-    const { place, bank } = kind;
-    if (place === "moffs" || (place === "rm" && mod !== 3)) {
-      const size = this.sizeOf(kind.memorySize);
-      return (memoryOperands[(size + 1) * 2 + (kind.aligned ? 1 : 0)] ??= {
-        kind: "memory",
-        bank: "none",
-        number: 0,
-        high: false,
-        size,
-        aligned: kind.aligned,
-        low: 0,
-        wordHigh: 0,
-      });
-    }
-    let number = place === "reg" ? reg : place === "rm" ? rm : place === "opcode" ? opcodeRegister : kind.number;
-    const size = this.sizeOf(kind.size);
-    let high = false;
-    if (bank === "general" && size === 0 && number >= 4 && number < 8 && (!rex || place === "fixed")) {
-      high = true;
-      number -= 4;
-    } else if (bank === "mmx" || bank === "x87") number &= 7;
-    const known = registerOperands[bank];
-    return (known[((size + 1) << 5) | (high ? 16 : 0) | number] ??= {
-      kind: "register",
-      bank,
-      number,
-      high,
-      size,
-      aligned: false,
-      low: 0,
-      wordHigh: 0,
-    });
-  }
-
-  private sizeOf(size: SizeClass): Size {
-    if (size === "v") return this.size;
-    if (size === "y") return this.current.wide ? 3 : 2;
-    return (size === "none" ? -1 : size) as Size;
   }
 }
 
 const allFlags = Flag.carry | Flag.parity | Flag.adjust | Flag.zero | Flag.sign | Flag.overflow;
-
-/** Operands that have been made: there are few different ones. */
-const memoryOperands: Operand[] = [];
-const registerOperands: Record<Bank, Operand[]> = { general: [], vector: [], mmx: [], x87: [], segment: [], none: [] };
-
-function immediateOperand(size: Size, low: number, wordHigh: number): Operand {
-  return { kind: "immediate", bank: "none", number: 0, high: false, size, aligned: false, low, wordHigh };
-}
