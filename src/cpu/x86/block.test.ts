@@ -47,7 +47,7 @@ describe("translateBlock", () => {
     const random = () => (seed = (Math.imul(seed, 1664525) + 1013904223) | 0) >>> 24;
     const bytes = new Uint8Array(4096);
     for (const long of [true, false])
-      for (let round = 0; round < 40; round++) {
+      for (let round = 0; round < 12; round++) {
         for (let i = 0; i < bytes.length; i++) bytes[i] = random();
         for (let pc = 0; pc < 4000; pc += 3) {
           const block = translateBlock((address) => bytes[address - at]!, at + pc, long);
