@@ -109,7 +109,7 @@ export class Machine {
       credentials: { ...root },
     });
     init.name = "init";
-    mountAll(init, mounts);
+    mountAll(init, mounts, account);
     return (this.booted = { init, files: new GuestFiles(init) });
   }
 

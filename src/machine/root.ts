@@ -75,11 +75,12 @@ function mountAt(init: Process, path: string, fileSystem: FileSystem): void {
   mount(find(init, root, path, "always").path!, fileSystem);
 }
 
-/** Mounts what every Linux has, and what was granted. `init` lends its root and its rights. */
-export function mountAll(init: Process, mounts: readonly HostMount[]): void {
+/** Mounts what every Linux has, and what was granted. `init` lends its root and its rights, `account` pays for what
+ * is kept in memory. */
+export function mountAll(init: Process, mounts: readonly HostMount[], account: DiskAccount): void {
   const { kernel } = init;
-  const memory = (mode: number) => new MemoryFileSystem({ now: () => kernel.realtime(), account: init.contract, mode });
-  registerFileSystems(kernel, init.contract);
+  const memory = (mode: number) => new MemoryFileSystem({ now: () => kernel.realtime(), account, mode });
+  registerFileSystems(kernel, account);
   mountAt(init, "/dev", deviceFileSystem(kernel));
   mountAt(init, "/dev/pts", new PtsFileSystem(kernel));
   mountAt(init, "/dev/shm", memory(0o1777));

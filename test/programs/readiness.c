@@ -239,10 +239,10 @@ static void counters(void) {
   struct itimerspec setting = {{0, 5000000}, {0, 10000000}}, now;
   N(timerfd_settime(t, 0, &setting, NULL));
   N(read(t, &value, 8));
-  printf("%llu\n", (long long)value);
+  printf("%d\n", value >= 1 && value < 20);
   usleep(30000);
   N(read(t, &value, 8));
-  printf("%d\n", value >= 5 && value < 30);
+  printf("%d\n", value >= 5 && value < 100);
   timerfd_gettime(t, &now);
   printf("%ld %d\n", now.it_interval.tv_nsec, now.it_value.tv_nsec <= 5000000);
   setting = (struct itimerspec){{0, 0}, {0, 0}};
