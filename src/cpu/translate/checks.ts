@@ -47,36 +47,50 @@ const size = registers * words + 2;
 
 const isEmpty = (facts: Int32Array, at: number): boolean => facts[at]! > facts[at + 1]!;
 
+/** Nothing known of all registers and pages. */
 const nothing = new Int32Array(size);
 for (let i = 0; i < registers; i++) nothing.set([1, 0, 1, 0, -1], i * words);
-const emptyFacts = (): Int32Array => nothing.slice();
 
 /** Unites an interval with another; keeps the new one when they do not make one. */
 function unite(facts: Int32Array, at: number, low: number, high: number): void {
   if (!isEmpty(facts, at)) {
-    const [l, h] = [Math.min(facts[at]!, low), Math.max(facts[at + 1]!, high)];
-    if (h - l <= pageSize) [low, high] = [l, h];
+    const l = Math.min(facts[at]!, low);
+    const h = Math.max(facts[at + 1]!, high);
+    if (h - l <= pageSize) {
+      low = l;
+      high = h;
+    }
   }
   facts[at] = low;
   facts[at + 1] = high;
 }
 
-interface Group {
-  readonly check: Check;
-  readonly item: number;
-}
+/** Words about a root while its part is looked at: facts, then the open check: low, high, denied bits, its index or -1. */
+const rootWords = words + 4;
+const open = { low: words, high: words + 1, denied: words + 2, check: words + 3 } as const;
+const freshRoot = Int32Array.of(1, 0, 1, 0, -1, 0, 0, 0, -1);
 
 class Analysis {
   readonly nodes: Nodes;
   readonly items: Int32Array;
   readonly at: Int32Array;
-  list: Check[] = [];
+  /** The checks, when they are wanted: in the last round. */
+  readonly list: Check[] = [];
+  wanted = false;
+  /** The facts at the end of the part that was looked at last. */
+  readonly after = new Int32Array(size);
   private readonly pages: number[] = [];
+  /** Place of each root in `roots`, valid when it is below `used` and its owner is the root. */
+  private readonly place: Int32Array;
+  private owner: number[] = [];
+  private roots = new Int32Array(64 * rootWords);
+  private used = 0;
 
   constructor(nodes: Nodes, items: Int32Array, length: number) {
     this.nodes = nodes;
     this.items = items;
     this.at = new Int32Array(length / itemWords).fill(-1);
+    this.place = new Int32Array(nodes.count);
   }
 
   private pageNumber(page: number): number {
@@ -85,21 +99,42 @@ class Analysis {
     return this.pages.length < constantPages ? this.pages.push(page) - 1 : -1;
   }
 
-  /** Decides the checks of a part, given the facts at its beginning; gives those at its end. */
-  part(lowered: Lowered, before: Int32Array): Int32Array {
+  /** Where the words about a root are; -1 when there are none. */
+  private find(root: Node): number {
+    const place = this.place[root]!;
+    return place < this.used && this.owner[place] === root ? place * rootWords : -1;
+  }
+  private add(root: Node): number {
+    const place = this.used++;
+    if (this.used * rootWords > this.roots.length) {
+      const roots = new Int32Array(this.roots.length * 2);
+      roots.set(this.roots);
+      this.roots = roots;
+    }
+    this.place[root] = place;
+    this.owner[place] = root;
+    this.roots.set(freshRoot, place * rootWords);
+    return place * rootWords;
+  }
+
+  private check(at: number, root: Node, last: number, denied: number, upper: boolean): number {
+    if (!this.wanted) return 0;
+    this.at[at] = this.list.push({ root, low: last, high: last, denied, upper }) - 1;
+    return this.list.length - 1;
+  }
+
+  /** Decides the checks of a part, given the facts at its beginning; leaves those at its end in `after`. */
+  part(lowered: Lowered, all: Int32Array, from: number): void {
     const { nodes, items } = this;
-    const roots = new Map<Node, Int32Array>();
-    const groups = new Map<Node, Group>();
-    const factsOf = (root: Node): Int32Array => {
-      let facts = roots.get(root);
-      if (facts === undefined) roots.set(root, (facts = Int32Array.of(1, 0, 1, 0, -1)));
-      return facts;
-    };
+    this.used = 0;
     const start = lowered.held[0]!;
-    for (let r = 0; r < registers; r++)
-      if (start[r]! >= 0) roots.set(start[r]!, before.slice(r * words, r * words + words));
-    let readable = before[size - 2]!;
-    let writable = before[size - 1]!;
+    for (let r = 0; r < registers; r++) {
+      if (start[r]! < 0) continue;
+      const to = this.add(start[r]!);
+      for (let k = 0; k < words; k++) this.roots[to + k] = all[from + r * words + k]!;
+    }
+    let readable = all[from + size - 2]!;
+    let writable = all[from + size - 1]!;
 
     for (let i = lowered.from; i < lowered.to; i += itemWords) {
       const kind = items[i]!;
@@ -124,9 +159,10 @@ class Analysis {
       } else if (kind === Item.align) {
         root = items[i + 1]!;
         const residue = -items[i + 2]! & 15;
-        const facts = factsOf(root);
-        this.at[i / itemWords] = facts[4] === residue ? -1 : 0;
-        facts[4] = residue;
+        let facts = this.find(root);
+        if (facts < 0) facts = this.add(root);
+        this.at[i / itemWords] = this.roots[facts + 4] === residue ? -1 : 0;
+        this.roots[facts + 4] = residue;
         continue;
       } else continue;
       const at = i / itemWords;
@@ -134,74 +170,78 @@ class Analysis {
       const last = displacement + bytes - 1;
       const denied = write ? Denied.write : Denied.read;
       if (nodes.isConstant(root)) {
-        const page = (nodes.a[root]! + last) >>> pageShift;
-        const number = this.pageNumber(page);
+        const number = this.pageNumber((nodes.a[root]! + last) >>> pageShift);
         const bit = number < 0 ? 0 : 1 << number;
         if (((write ? writable : readable | writable) & bit) !== 0) continue;
         if (write) writable |= bit;
         else readable |= bit;
-        this.at[at] = this.list.push({ root, low: last, high: last, denied, upper: true }) - 1;
+        this.check(at, root, last, denied, true);
         continue;
       }
       if (displacement < least || last > most) {
-        this.at[at] = this.list.push({ root, low: last, high: last, denied, upper: true }) - 1;
+        this.check(at, root, last, denied, true);
         continue;
       }
-      const facts = factsOf(root);
-      if (last >= facts[2]! && last <= facts[3]!) continue;
-      if (!write && last >= facts[0]! && last <= facts[1]!) continue;
-      const open = groups.get(root);
-      if (open !== undefined) {
-        const low = Math.min(open.check.low, last);
-        const high = Math.max(open.check.high, last);
+      let facts = this.find(root);
+      if (facts < 0) facts = this.add(root);
+      const { roots } = this;
+      if (last >= roots[facts + 2]! && last <= roots[facts + 3]!) continue;
+      if (!write && last >= roots[facts]! && last <= roots[facts + 1]!) continue;
+      if (roots[facts + open.check]! >= 0) {
+        const low = Math.min(roots[facts + open.low]!, last);
+        const high = Math.max(roots[facts + open.high]!, last);
         if (high - low <= pageSize) {
-          open.check.low = low;
-          open.check.high = high;
-          open.check.denied |= denied;
+          roots[facts + open.low] = low;
+          roots[facts + open.high] = high;
+          roots[facts + open.denied]! |= denied;
           continue;
         }
-        this.close(open.check, facts);
+        this.close(facts);
       }
-      const upper = nodes.bits[root]! > 32 && isEmpty(facts, 0) && isEmpty(facts, 2);
-      const check: Check = { root, low: last, high: last, denied, upper: upper };
-      this.at[at] = this.list.push(check) - 1;
-      groups.set(root, { check, item: at });
+      const upper = nodes.bits[root]! > 32 && isEmpty(roots, facts) && isEmpty(roots, facts + 2);
+      roots[facts + open.low] = last;
+      roots[facts + open.high] = last;
+      roots[facts + open.denied] = denied;
+      roots[facts + open.check] = this.check(at, root, last, denied, upper);
     }
-    for (const [root, { check }] of groups) this.close(check, factsOf(root));
+    for (let i = 0; i < this.used; i++) if (this.roots[i * rootWords + open.check]! >= 0) this.close(i * rootWords);
 
-    const after = emptyFacts();
+    const { after, roots } = this;
+    after.set(nothing);
     for (let r = 0; r < registers; r++) {
       const node = lowered.final[r]!;
+      const to = r * words;
       if (node < 0) {
-        if (lowered.held.length === 1) after.set(before.subarray(r * words, r * words + words), r * words);
+        if (lowered.held.length === 1) for (let k = to; k < to + words; k++) after[k] = all[from + k]!;
         continue;
       }
       let shift = 0;
-      let facts = roots.get(node);
-      if (facts === undefined) {
-        facts = roots.get(nodes.rootOf(node));
+      let facts = this.find(node);
+      if (facts < 0) {
+        facts = this.find(nodes.rootOf(node));
         shift = nodes.displacementOf(node);
       }
-      if (facts === undefined || Math.abs(shift) > pageSize) continue;
-      for (const k of [0, 2]) {
-        if (isEmpty(facts, k)) continue;
-        const [low, high] = [facts[k]! - shift, facts[k + 1]! - shift];
+      if (facts < 0 || Math.abs(shift) > pageSize) continue;
+      for (let k = 0; k <= 2; k += 2) {
+        if (isEmpty(roots, facts + k)) continue;
+        const low = roots[facts + k]! - shift;
+        const high = roots[facts + k + 1]! - shift;
         if (low < least || high > most) continue;
-        after[r * words + k] = low;
-        after[r * words + k + 1] = high;
+        after[to + k] = low;
+        after[to + k + 1] = high;
       }
-      if (facts[4]! >= 0) after[r * words + 4] = (facts[4]! + shift) & 15;
+      if (roots[facts + 4]! >= 0) after[to + 4] = (roots[facts + 4]! + shift) & 15;
     }
     after[size - 2] = readable;
     after[size - 1] = writable;
-    return after;
   }
 
   /** What facts ask of whoever enters; undefined when nothing. */
-  guard(facts: Int32Array): Guard | undefined {
-    const at = Register.rsp * words;
+  guard(facts: Int32Array, from: number): Guard | undefined {
+    const at = from + Register.rsp * words;
     const pages = (bits: number) => this.pages.filter((_, i) => bits & (1 << i));
-    const [readable, writable] = [facts[size - 2]!, facts[size - 1]!];
+    const readable = facts[from + size - 2]!;
+    const writable = facts[from + size - 1]!;
     const residue = facts[at + 4]!;
     if (isEmpty(facts, at) && isEmpty(facts, at + 2) && residue < 0 && (readable | writable) === 0) return undefined;
     return {
@@ -213,42 +253,52 @@ class Analysis {
     };
   }
 
-  private close(check: Check, facts: Int32Array): void {
+  /** The open check of a root is complete: its interval becomes a fact. */
+  private close(facts: number): void {
+    const { roots } = this;
+    const low = roots[facts + open.low]!;
+    const high = roots[facts + open.high]!;
+    const denied = roots[facts + open.denied]!;
     // What may be written may be read.
-    if (check.denied & Denied.write) unite(facts, 2, check.low, check.high);
-    else unite(facts, 0, check.low, check.high);
+    unite(roots, denied & Denied.write ? facts + 2 : facts, low, high);
+    if (this.wanted) {
+      const check = this.list[roots[facts + open.check]!]!;
+      check.low = low;
+      check.high = high;
+      check.denied = denied;
+    }
+    roots[facts + open.check] = -1;
   }
 }
 
-/** Narrows `to` to what `from` says too; true when that changed it. */
-function meet(to: Int32Array, from: Int32Array, drop: boolean): boolean {
+/** Narrows the facts at `at` of `to` to what `from` says too; true when that changed them. */
+function meet(to: Int32Array, at: number, from: Int32Array, drop: boolean): boolean {
   let changed = false;
-  for (let r = 0; r < registers; r++) {
-    const at = r * words;
-    for (const k of [at, at + 2]) {
-      if (isEmpty(to, k)) continue;
-      const low = Math.max(to[k]!, from[k]!);
-      const high = isEmpty(from, k) ? low - 1 : Math.min(to[k + 1]!, from[k + 1]!);
-      if (low === to[k] && high === to[k + 1]) continue;
+  for (let r = 0; r < registers * words; r += words) {
+    for (let k = r; k <= r + 2; k += 2) {
+      if (isEmpty(to, at + k)) continue;
+      const low = Math.max(to[at + k]!, from[k]!);
+      const high = isEmpty(from, k) ? low - 1 : Math.min(to[at + k + 1]!, from[k + 1]!);
+      if (low === to[at + k] && high === to[at + k + 1]) continue;
       changed = true;
-      to[k] = drop ? 1 : low;
-      to[k + 1] = drop ? 0 : high;
+      to[at + k] = drop ? 1 : low;
+      to[at + k + 1] = drop ? 0 : high;
     }
-    if (to[at + 4]! >= 0 && to[at + 4] !== from[at + 4]) {
-      to[at + 4] = -1;
+    if (to[at + r + 4]! >= 0 && to[at + r + 4] !== from[r + 4]) {
+      to[at + r + 4] = -1;
       changed = true;
     }
   }
-  for (const k of [size - 2, size - 1]) {
-    const both = to[k]! & from[k]!;
-    if (both !== to[k]) changed = true;
-    to[k] = both;
+  for (let k = size - 2; k < size; k++) {
+    const both = to[at + k]! & from[k]!;
+    if (both !== to[at + k]) changed = true;
+    to[at + k] = both;
   }
   return changed;
 }
 
 /** Rounds after which facts that still shrink (a stack pointer going down a loop) are given up. */
-const patience = 3;
+const patience = 2;
 
 /** What must hold of the stack pointer and of constant pages where the region is entered, beside the first entry. */
 export interface Guard {
@@ -261,16 +311,6 @@ export interface Guard {
   readonly writePages: readonly number[];
 }
 
-/** Facts that an entry in the midst of a region can look after: the rest is too often not so. */
-function guarded(facts: Int32Array): Int32Array {
-  const kept = emptyFacts();
-  const stack = Register.rsp * words;
-  kept.set(facts.subarray(stack, stack + words), stack);
-  kept[size - 2] = facts[size - 2]!;
-  kept[size - 1] = facts[size - 1]!;
-  return kept;
-}
-
 export function checksOf(
   nodes: Nodes,
   items: Int32Array,
@@ -279,46 +319,54 @@ export function checksOf(
   entries: readonly number[],
 ): Checks {
   const analysis = new Analysis(nodes, items, length);
-  const before: (Int32Array | undefined)[] = parts.map(() => undefined);
+  const { after } = analysis;
+  const before = new Int32Array(parts.length * size);
+  // Of each part: not reached yet, its facts are used up, or they have changed.
+  const state = new Uint8Array(parts.length);
   const isEntry = new Uint8Array(parts.length);
   for (const entry of entries) isEntry[entry] = 1;
-  before[entries[0]!] = emptyFacts();
-  const reached = [entries[0]!];
-  /** Parts whose facts have changed since they were looked at. */
-  const stale = new Uint8Array(parts.length).fill(1);
+  const reached: number[] = [];
+  const begin = (part: number, facts: Int32Array): void => {
+    before.set(facts, part * size);
+    state[part] = 2;
+    reached.push(part);
+  };
+  const stack = Register.rsp * words;
   const settle = (): void => {
     for (let round = 0, changed = true; changed; round++) {
       changed = false;
       for (let i = 0; i < reached.length; i++) {
         const at = reached[i]!;
-        if (stale[at] === 0) continue;
-        stale[at] = 0;
-        const after = analysis.part(parts[at]!, before[at]!);
+        if (state[at] !== 2) continue;
+        state[at] = 1;
+        analysis.part(parts[at]!, before, at * size);
         for (const { part: to } of parts[at]!.part.ways) {
           if (to < 0) continue;
-          const facts = before[to];
-          if (facts === undefined) {
-            before[to] = isEntry[to] ? guarded(after) : after.slice();
-            reached.push(to);
+          if (state[to] === 0) {
+            begin(to, after);
+            // An entry in the midst of a region can look after the stack and constant pages; the rest is too often not so.
+            if (isEntry[to])
+              for (let k = 0; k < size - 2; k++)
+                if (k < stack || k >= stack + words) before[to * size + k] = nothing[k]!;
             changed = true;
-          } else if (meet(facts, after, round > patience)) {
-            stale[to] = 1;
+          } else if (meet(before, to * size, after, round > patience)) {
+            state[to] = 2;
             changed = true;
           }
         }
       }
     }
   };
+  begin(entries[0]!, nothing);
   settle();
   // Entries that are not reached from within know nothing when control comes.
   for (const entry of entries) {
-    if (before[entry] !== undefined) continue;
-    before[entry] = emptyFacts();
-    reached.push(entry);
+    if (state[entry] !== 0) continue;
+    begin(entry, nothing);
     settle();
   }
-  // The last round's decisions were made with facts that hold; make them once more to have their checks only.
-  analysis.list = [];
-  for (const at of reached) analysis.part(parts[at]!, before[at]!);
-  return { at: analysis.at, list: analysis.list, guards: entries.map((entry) => analysis.guard(before[entry]!)) };
+  // All facts hold now: this time the checks are kept.
+  analysis.wanted = true;
+  for (const at of reached) analysis.part(parts[at]!, before, at * size);
+  return { at: analysis.at, list: analysis.list, guards: entries.map((entry) => analysis.guard(before, entry * size)) };
 }
