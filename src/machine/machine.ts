@@ -128,6 +128,10 @@ export class Machine {
     const prepared = await prepare(packages, main, request, (message) => this.kernel.log(message));
     this.prepared.push(prepared);
     this.boot([...prepared.image.entries, ...own]);
+    if (request.scripts) {
+      const { runScripts } = await import("./scripts.ts");
+      await runScripts(this, this.options.host.timers, prepared.scripts, (message) => this.kernel.log(message));
+    }
     return prepared;
   }
 

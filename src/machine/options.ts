@@ -54,6 +54,8 @@ export interface PackageRequest {
   readonly architecture?: "amd64" | "i386";
   /** Essential packages: those that programs show a need for (the default), all, or none. */
   readonly essential?: "needed" | "all" | "none";
+  /** Runs the packages' maintainer scripts in the machine, with all Essential packages there unless `essential` says otherwise. */
+  readonly scripts?: boolean;
   /** Asks the sources even for what is remembered. */
   readonly refresh?: boolean;
   readonly progress?: Progress;

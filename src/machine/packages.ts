@@ -29,7 +29,7 @@ export async function prepare(
       hint: "createMachine({ host, packages: nodePackageHost() })",
     });
   const { prepareRoot } = await import("../packages/prepare.ts");
-  const { pools, mirrors, hostApt, architecture, essential, refresh, progress } = options;
+  const { pools, mirrors, hostApt, architecture, essential, scripts, refresh, progress } = options;
   return prepareRoot(host, {
     ...(main !== undefined && { main }),
     ...(options.with && { with: options.with }),
@@ -38,6 +38,7 @@ export async function prepare(
     ...(hostApt !== undefined && { hostApt }),
     ...(architecture && { architecture }),
     ...(essential && { essential }),
+    ...(scripts !== undefined && { scripts }),
     ...(refresh !== undefined && { refresh }),
     ...(progress && { progress }),
     warn,

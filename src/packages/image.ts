@@ -24,8 +24,6 @@ export interface RootImage {
   /** Parents stand before children. No two have one path. */
   readonly entries: readonly ArchiveEntry[];
   readonly warnings: readonly string[];
-  /** What `--scripts` runs in the guest. The effects of alternatives and diversions are in the image already. */
-  readonly scripts: readonly MaintainerCommand[];
   /** The entry at a path, with or without following a link at its end. */
   find(path: string, options?: { follow?: boolean }): ArchiveEntry | undefined;
   /** The package that has the file. */
@@ -64,7 +62,6 @@ export function buildImage(packages: readonly StoredPackage[], architecture: str
     packages,
     entries: tree.entries(),
     warnings,
-    scripts: maintainerCommands(packages),
     find: (path, options) => tree.find(path, options),
     owner: (path) => tree.owner(path),
   };

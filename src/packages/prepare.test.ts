@@ -205,7 +205,7 @@ describe("the root image", () => {
           "#!/bin/sh\ndpkg-divert --package divert --divert /usr/bin/which.real --rename --add /usr/bin/which || true\n",
       },
     };
-    const { image } = await prepare(
+    const { image, scripts } = await prepare(
       [awk("mawk", 5), awk("sed", 10), divert, { name: "which", files: { "usr/bin/which": "real" } }],
       { with: ["mawk", "sed", "which", "divert"] },
     );
@@ -228,7 +228,7 @@ describe("the root image", () => {
     expect(query).toMatch(
       /Best: \/usr\/bin\/sed[\s\S]*Alternative: \/usr\/bin\/sed\nPriority: 10\nSlaves:\n awk\.1 \/usr\/share\/man\/sed\.1/,
     );
-    expect(image.scripts.map(({ path, args }) => [path, ...args].join(" "))).toEqual([
+    expect(scripts.map(({ path, args }) => [path, ...args].join(" "))).toEqual([
       "/var/lib/dpkg/info/divert.preinst install",
       "/var/lib/dpkg/info/mawk.postinst configure ",
       "/var/lib/dpkg/info/sed.postinst configure ",

@@ -10,6 +10,7 @@ import { hostApt, mirrorSources, type Mirror } from "./apt.ts";
 import { essentialPackages, impliedByNames, impliedByPrograms } from "./essential.ts";
 import { isHostError, readFile, writeAtomically } from "./hostfiles.ts";
 import { buildImage, type RootImage } from "./image.ts";
+import { maintainerCommands, type MaintainerCommand } from "./maintainer.ts";
 import { PoolSource } from "./pool.ts";
 import { findCandidate, resolve, type Resolution, type ResolveOptions } from "./resolve.ts";
 import {
@@ -71,6 +72,11 @@ export interface PreparedRoot {
   main: StoredPackage | undefined;
   /** The packages that were asked for by name or file, `main` first. */
   asked: readonly StoredPackage[];
+  /**
+   * The maintainer scripts to run in the guest before anything else. Those of the base system (Essential or of priority
+   * required) are left out unless the package was asked for: what they would do is in the image already.
+   */
+  scripts: readonly MaintainerCommand[];
   /** Closes the cache's files: the image's contents cannot be read afterwards. */
   dispose(): void;
 }
@@ -111,7 +117,10 @@ export async function prepareRoot(host: PackageHost, request: RootRequest): Prom
     const asked = closure.packages.filter(({ name }) => closure.asked.includes(name));
     const main = given.main;
     if (main) asked.sort((a, b) => Number(b.sha256 === main.sha256) - Number(a.sha256 === main.sha256));
-    return { image, main, asked, dispose: () => store.dispose() };
+    const isBase = ({ control }: StoredPackage) =>
+      control.get("Essential") === "yes" || control.get("Priority") === "required";
+    const scripts = maintainerCommands(closure.packages.filter((stored) => asked.includes(stored) || !isBase(stored)));
+    return { image, main, asked, scripts, dispose: () => store.dispose() };
   } catch (error) {
     store.dispose();
     throw error;
