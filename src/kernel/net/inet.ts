@@ -26,6 +26,7 @@ import { Open, Poll } from "../file.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Process } from "../process.ts";
 import { Channel } from "./channel.ts";
+import { answer, parseQuery } from "./dns.ts";
 import {
   Family,
   needFamily,
@@ -339,6 +340,7 @@ export class TcpSocket extends StreamSocket {
   }
 }
 
+const domainPort = 53;
 const largestDatagram = 65507;
 const mostDatagrams = 1024;
 
@@ -369,7 +371,7 @@ export class UdpSocket extends Socket {
       return;
     }
     const to = needFamily(address, "inet", EAFNOSUPPORT);
-    if (!isLocal(to.address)) throw ENETUNREACH;
+    if (!isLocal(to.address) && !(to.port === domainPort && this.kernel.host.network)) throw ENETUNREACH;
     if (!this.bound) this.bind(unbound(this.family), process);
     const target = destination(to.address);
     this.remote = { family: "inet", address: shown(this.family, target), port: to.port };
@@ -388,6 +390,7 @@ export class UdpSocket extends Socket {
     const given = to ? needFamily(to, "inet", EAFNOSUPPORT) : this.remote;
     if (!given) throw EDESTADDRREQ;
     if (bytes.length > largestDatagram) throw EMSGSIZE;
+    if (given.port === domainPort && this.ask(bytes, given)) return bytes.length;
     if (!isLocal(given.address)) throw ENETUNREACH;
     if (given.port === 0) throw EINVAL;
     const { current } = this.kernel.scheduler;
@@ -415,6 +418,27 @@ export class UdpSocket extends Socket {
       receiver.changed.wake();
     }
     return bytes.length;
+  }
+
+  /** Answers a DNS query by the host's resolver, if the network was granted and nobody here listens. */
+  private ask(message: Uint8Array, server: InetAddress): boolean {
+    const { network } = this.kernel.host;
+    const { current } = this.kernel.scheduler;
+    if (!network || !current || (isLocal(server.address) && this.ports.at(domainPort).length > 0)) return false;
+    const query = parseQuery(message);
+    if (!query) return false;
+    if (!this.bound) this.bind(unbound(this.family), current.process);
+    const asked = message.slice();
+    const reply = (addresses: readonly string[] | undefined) => {
+      if (this.queue.messages >= mostDatagrams) return;
+      this.queue.putMessage(answer(asked, query, addresses), undefined, {
+        ...server,
+        address: shown(this.family, destination(server.address)),
+      });
+      this.changed.wake();
+    };
+    network.resolve(query.name).then(reply, () => reply(undefined));
+    return true;
   }
 
   receive(request: Request): Received {
