@@ -4,6 +4,7 @@
 
 import { integerCallouts } from "./x86/callouts.ts";
 import { simdCallouts } from "./x86/simd.ts";
+import { x87Callouts } from "./x86/x87/callouts.ts";
 import type { CpuView } from "./view.ts";
 
 export type Callout = (cpu: CpuView) => void;
@@ -21,3 +22,8 @@ const numbers = new Map(Object.keys(table).map((name, i) => [name, i]));
 export function calloutNumber(name: CalloutName): number {
   return numbers.get(name)!;
 }
+
+/** Callouts that leave general and vector registers as they are: translated code need not read them again. */
+const keeping = new Set(Object.keys(x87Callouts).map((name) => numbers.get(name)!));
+
+export const keepsRegisters = (number: number): boolean => keeping.has(number);

@@ -7,6 +7,7 @@ import { opRows, type ValueType } from "../ir/ops.ts";
 import { Denied, layout, pageShift } from "../../memory/layout.ts";
 import type { Code, Label } from "../../wasm/code.ts";
 import { op, type } from "../../wasm/opcodes.ts";
+import { keepsRegisters } from "../callouts.ts";
 import { Register, offsets, stateAddress } from "../state.ts";
 import type { Check, Checks, Guard } from "./checks.ts";
 import { Item, home, itemWords, type Lowered } from "./lower.ts";
@@ -49,6 +50,9 @@ const flagOperands = [1, 2, 2, 3, 3, 1, 2, 2, 3, 3, 3, 2];
 
 /** Displacements that a check proves to lie above the address's root without passing the end of memory. */
 const foldable = (displacement: number): boolean => displacement >= 0 && displacement <= 0x100000;
+
+/** Words about each node of the region that is being emitted. */
+let scratch = { location: new Int32Array(4096), remaining: new Int32Array(4096), firstUse: new Int32Array(4096) };
 
 /** What the parts' code needs from the function around it. */
 export interface Surroundings {
@@ -95,9 +99,13 @@ export class ValueEmitter {
     this.around = around;
     this.items = items;
     this.checks = checks;
-    this.location = new Int32Array(nodes.count).fill(-1);
-    this.remaining = new Int32Array(nodes.count);
-    this.firstUse = new Int32Array(nodes.count);
+    if (scratch.location.length < nodes.count) {
+      const size = nodes.count * 2;
+      scratch = { location: new Int32Array(size), remaining: new Int32Array(size), firstUse: new Int32Array(size) };
+    }
+    this.location = scratch.location.fill(-1, 0, nodes.count);
+    this.remaining = scratch.remaining.fill(0, 0, nodes.count);
+    this.firstUse = scratch.firstUse;
     for (let i = 0; i < registerCount(this.long); i++) this.homes[i] = i;
     this.shape = this.code.local(type.i32);
     for (let i = 0; i < 3; i++) this.homes[home.flags + i] = this.code.local(type.i64);
@@ -380,7 +388,7 @@ export class ValueEmitter {
     this.location[node] = local;
   }
   /** The homes hold these nodes now. */
-  private hold(nodes: Int32Array): void {
+  private hold(nodes: readonly number[]): void {
     for (let of = 0; of < home.count; of++) {
       const node = nodes[of]!;
       if (node < 0) continue;
@@ -638,7 +646,7 @@ export class ValueEmitter {
 
   // Callouts.
 
-  private callout(node: Node, pc: number, held: Int32Array): void {
+  private callout(node: Node, pc: number, held: readonly number[]): void {
     const { code, nodes, around } = this;
     [nodes.a[node]!, nodes.b[node]!, nodes.c[node]!].forEach((operand, i) => {
       if (operand < 0) return;
@@ -656,11 +664,13 @@ export class ValueEmitter {
     code.get(around.kind).op(op.return).end();
     code.get(around.fuel).get(around.kind).op(op["i32.or"]).set(around.fuel);
     for (let of = 0; of < home.count; of++) this.vacate(of);
-    for (let r = 0; r < count; r++) {
-      loadRegister(code, this.long, r);
-      code.set(this.homes[r]!);
+    if (!keepsRegisters(nodes.immediate[node]!)) {
+      for (let r = 0; r < count; r++) {
+        loadRegister(code, this.long, r);
+        code.set(this.homes[r]!);
+      }
+      for (let r = 0; r < 16; r++) if (this.valid & (1 << r)) this.loadVector(r);
     }
-    for (let r = 0; r < 16; r++) if (this.valid & (1 << r)) this.loadVector(r);
     this.dirty = 0;
     code.i32(0).set(this.shape);
     this.hold(held);
