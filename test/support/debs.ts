@@ -20,18 +20,18 @@ export interface DebRecipe {
   /** Further control fields. */
   fields?: Record<string, string>;
   /** Path -> text, or "-> target" for a link. Files in bin directories and maintainer scripts are executable. */
-  files?: Record<string, string>;
+  files?: Record<string, string | Uint8Array>;
   /** Files of the control archive. */
-  control?: Record<string, string>;
+  control?: Record<string, string | Uint8Array>;
 }
 
 /** Builds a package with dpkg-deb; gives its path, named as APT names it. */
 export function buildDeb(directory: string, recipe: DebRecipe): string {
   const { name, version = "1.0", architecture = "amd64", fields = {}, files = {}, control = {} } = recipe;
   const tree = mkdtempSync(join(tmpdir(), "cerebro-deb-"));
-  const put = (path: string, text: string, executable: boolean) => {
+  const put = (path: string, text: string | Uint8Array, executable: boolean) => {
     mkdirSync(dirname(join(tree, path)), { recursive: true });
-    if (text.startsWith("-> ")) return symlinkSync(text.slice(3), join(tree, path));
+    if (typeof text === "string" && text.startsWith("-> ")) return symlinkSync(text.slice(3), join(tree, path));
     writeFileSync(join(tree, path), text);
     return chmodSync(join(tree, path), executable ? 0o755 : 0o644);
   };
