@@ -17,7 +17,7 @@ export interface ArMember {
   bytes: Uint8Array;
 }
 
-export function isAr(bytes: Uint8Array): boolean {
+function isAr(bytes: Uint8Array): boolean {
   return latin1(bytes.subarray(0, 8)) === magic;
 }
 

@@ -10,7 +10,7 @@ import { tarContent, tarEntries } from "./tar.ts";
 /** The control archive holds a few small files: more is a bomb. */
 const controlLimit = 64 << 20;
 /** What a package's files may unpack to unless the caller says otherwise. */
-export const defaultDataLimit = 2 ** 31;
+const defaultDataLimit = 2 ** 31;
 
 /** A file of the control archive: maintainer scripts, md5sums, conffiles, triggers, … */
 export interface ControlFile {

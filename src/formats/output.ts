@@ -42,6 +42,6 @@ export class Output {
   }
 }
 
-export function overLimit(what: string, limit: number): FormatError {
+function overLimit(what: string, limit: number): FormatError {
   return new FormatError(`${what}: unpacks to more than the limit of ${limit} bytes`);
 }

@@ -23,7 +23,7 @@ function statusStanza({ name, control, controlFiles }: StoredPackage): string {
 }
 
 /** Paths of configuration files, as the package lists them. */
-export function conffilesOf(controlFiles: StoredPackage["controlFiles"]): string[] {
+function conffilesOf(controlFiles: StoredPackage["controlFiles"]): string[] {
   const file = controlFiles.get("conffiles");
   if (!file) return [];
   return new TextDecoder()

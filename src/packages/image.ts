@@ -4,13 +4,7 @@ import { relationsOf } from "./resolve.ts";
 import { encodeUtf8 } from "../base/text.ts";
 import { confinedPath, entryAt, MemoryEntry, type ArchiveEntry } from "./archive.ts";
 import { alternativeEntries, databaseEntries, type AlternativeGroup } from "./database.ts";
-import {
-  alternativesOf,
-  diversionsOf,
-  maintainerCommands,
-  type Diversion,
-  type MaintainerCommand,
-} from "./maintainer.ts";
+import { alternativesOf, diversionsOf, type Diversion } from "./maintainer.ts";
 import { defaultFiles, skeleton } from "./skeleton.ts";
 import { satisfies } from "./source.ts";
 import type { StoredPackage } from "./store.ts";
