@@ -8,7 +8,15 @@ export interface ControllingTerminal {
   readonly device: number;
   /** Foreground process group; 0 when there is none. */
   foreground: number;
+  /** Gives the session up: its leader has ended. */
+  release(): void;
 }
 
 /** Terminals by the session that they control. */
-export const controllingTerminals = attached(() => new Map<number, ControllingTerminal>());
+export const controllingTerminals = attached((kernel) => {
+  const terminals = new Map<number, ControllingTerminal>();
+  kernel.observers.push((process) => {
+    if (process.pid === process.session) terminals.get(process.session)?.release();
+  });
+  return terminals;
+});

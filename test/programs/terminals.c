@@ -245,6 +245,34 @@ int main(void) {
   int status;
   waitpid(shell, &status, 0);
   printf("shell %d\n", WEXITSTATUS(status));
+  // A leader that ends: the foreground job hears of it, the terminal is free.
+  master = posix_openpt(O_RDWR | O_NOCTTY);
+  unlockpt(master);
+  slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+  int told[2];
+  if (pipe(told)) return 1;
+  fflush(stdout);
+  shell = fork();
+  if (shell == 0) {
+    setsid();
+    ioctl(slave, TIOCSCTTY, 0);
+    if (fork() == 0) {
+      signal(SIGHUP, handler);
+      caught = 0;
+      for (int i = 0; i < 1000 && !caught; i++) usleep(1000);
+      char got = caught;
+      write(told[1], &got, 1);
+      _exit(0);
+    }
+    usleep(20000);
+    _exit(0);
+  }
+  waitpid(shell, &status, 0);
+  char got;
+  N(read(told[0], &got, 1));
+  printf("told %d\n", got);
+  close(slave);
+  close(master);
   // The other way round: the last program goes away.
   master = posix_openpt(O_RDWR | O_NOCTTY);
   unlockpt(master);
