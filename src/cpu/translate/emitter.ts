@@ -38,6 +38,14 @@ export function emitRegion(region: Region, module: RegionModule, code: Code): vo
   new RegionEmitter(region, module, code).emit();
 }
 
+/** One region is emitted at a time: what it needs is used again for the next. */
+const workspaces: (Lowering | undefined)[] = [];
+function workspace(long: boolean): Lowering {
+  const lowering = (workspaces[long ? 1 : 0] ??= new Lowering(new Nodes(long)));
+  lowering.clear();
+  return lowering;
+}
+
 class RegionEmitter {
   private readonly region: Region;
   private readonly module: RegionModule;
@@ -87,8 +95,8 @@ class RegionEmitter {
 
     const flags = flagsOf(region, source);
     this.vectors = vectorsOf(region, flags);
-    const nodes = new Nodes(this.long);
-    const lowering = new Lowering(nodes);
+    const lowering = workspace(this.long);
+    const { nodes } = lowering;
     region.parts.forEach((part, i) => this.lowered.push(lowering.lower(part, flags[i]!)));
     const checks = (this.checks = checksOf(nodes, lowering.items, lowering.length, this.lowered, region.entries));
 

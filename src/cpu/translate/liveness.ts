@@ -31,10 +31,11 @@ export interface FlagsOf {
   /** What the flags look like at the start: `shapeInMemory`, or the immediate of the one cc.set that reaches. */
   shapeIn: number;
   shapeOut: number;
-  /** For each cc.set its live flags and `exposedBit`; 0 when it is dead. */
+  /** For each cc.set its live flags and `exposedBit`; 0 when it is dead. At `base` + operation. */
   sets: Uint16Array;
-  /** For each operation 1 when its value or effect is needed. */
+  /** For each operation 1 when its value or effect is needed. At `base` + operation. */
   live: Uint8Array;
+  readonly base: number;
 }
 
 /** Backward over [0, end]: marks what is live; gives the flags read before they are set. */
@@ -45,18 +46,19 @@ function scan(
   exposedOut: boolean,
   sets: Uint16Array,
   live: Uint8Array,
+  base: number,
 ): number {
   const { code } = block;
   let flags = liveOut;
   let exposed = exposedOut;
-  live.fill(0);
+  live.fill(0, base, base + block.code.length / 4);
   for (let i = end; i >= 0; i--) {
     const opcode = code[i * 4]! & 0xffff;
-    let alive = live[i]! | isRoot[opcode]!;
+    let alive = live[base + i]! | isRoot[opcode]!;
     let skip = -1;
     if (opcode === ops.ccSet32 || opcode === ops.ccSet64) {
       const kind = (code[i * 4]! >>> 16) & 0xff;
-      sets[i] = flags === 0 ? 0 : flags | (exposed ? exposedBit : 0);
+      sets[base + i] = flags === 0 ? 0 : flags | (exposed ? exposedBit : 0);
       alive = flags === 0 ? 0 : 1;
       // The flag that inc and dec keep matters only when it is read.
       if ((kind === FlagKind.inc || kind === FlagKind.dec) && (flags & carry) === 0) skip = 1;
@@ -66,25 +68,32 @@ function scan(
       if (opcode === ops.callout) flags = arithmeticFlags;
       if (flags !== 0) exposed = true;
     }
-    live[i] = alive;
+    live[base + i] = alive;
     if (!alive) continue;
     if (opcode === ops.ccTest) flags |= conditionFlags[code[i * 4]! >>> 17]!;
     else if (opcode === ops.ccGet) flags = arithmeticFlags;
     for (let k = 0; k < counts[opcode]!; k++) {
       const from = code[i * 4 + 1 + k]!;
-      if (k !== skip && from >= 0) live[from] = 1;
+      if (k !== skip && from >= 0) live[base + from] = 1;
     }
   }
   return flags;
 }
 
+/** Where the parts' `sets` and `live` are, and how much of it the region at hand uses. */
+let allSets = new Uint16Array(0x8000);
+let allLive = new Uint8Array(0x8000);
+let used = 0;
+/** Operations that a block outside of the region may have, at most. */
+const longest = 0x4000;
+
 /** Flags that the code at an address outside the region reads before it sets them; all when that is not known. */
 function readOutside(source: CodeSource, pc: number): number {
   if (source.executions(pc) === 0) return arithmeticFlags;
   const block = source.block(pc);
-  if (block === undefined) return arithmeticFlags;
+  if (block === undefined || block.code.length / 4 > longest) return arithmeticFlags;
   const count = block.code.length / 4;
-  return scan(block, count - 1, arithmeticFlags, true, new Uint16Array(count), new Uint8Array(count));
+  return scan(block, count - 1, arithmeticFlags, true, allSets, allLive, used);
 }
 
 function shapeAfter(block: Block, end: number, shape: number): number {
@@ -106,14 +115,21 @@ export function flagsOf(region: Region, source: CodeSource): FlagsOf[] {
     return mask;
   };
   const last = (i: number): number => (parts[i]!.cut ? parts[i]!.end - 1 : parts[i]!.end);
-  const found: FlagsOf[] = parts.map(({ block, end }) => ({
+  used = 0;
+  const bases = parts.map(({ block }) => (used += block.code.length / 4) - block.code.length / 4);
+  if (used + longest > allSets.length) {
+    allSets = new Uint16Array((used + longest) * 2);
+    allLive = new Uint8Array((used + longest) * 2);
+  }
+  const found: FlagsOf[] = bases.map((base) => ({
     liveIn: 0,
     liveOut: 0,
     outside: 0,
     shapeIn: -2,
     shapeOut: -2,
-    sets: new Uint16Array(end + 1),
-    live: new Uint8Array(block.code.length / 4),
+    sets: allSets,
+    live: allLive,
+    base,
   }));
   for (let changed = true; changed;) {
     changed = false;
@@ -129,7 +145,7 @@ export function flagsOf(region: Region, source: CodeSource): FlagsOf[] {
       }
       liveOut |= inside | away;
       const flags = found[i]!;
-      const liveIn = scan(block, last(i), liveOut, inside !== 0, flags.sets, flags.live);
+      const liveIn = scan(block, last(i), liveOut, inside !== 0, allSets, allLive, flags.base);
       if (liveIn !== flags.liveIn || liveOut !== flags.liveOut) changed = true;
       flags.liveIn = liveIn;
       flags.liveOut = liveOut;
@@ -181,7 +197,7 @@ export function vectorsOf(region: Region, flags: readonly FlagsOf[]): VectorsOf 
   let changed = 0;
   parts.forEach(({ block, end }, i) => {
     for (let k = 0; k < end; k++) {
-      if (!flags[i]!.live[k]) continue;
+      if (!flags[i]!.live[flags[i]!.base + k]) continue;
       const opcode = block.code[k * 4]! & 0xffff;
       const bit = 1 << (block.code[k * 4]! >>> 16);
       if (opcode === ops.getx) use[i]! |= bit & ~set[i]!;

@@ -47,17 +47,20 @@ export interface Lowered {
   readonly from: number;
   to: number;
   /** What each general register holds at the end. */
-  final: Int32Array;
+  final: readonly number[];
   /** The terminator's value operand, or -1. */
   value: Node;
   /** The flags at the end: immediate and operands, when the part sets them (else shape -2). */
   shape: number;
   triple: [Node, Node, Node];
   /** The nodes that were in the homes at the part's beginning and after each callout; -1 where nobody asked. */
-  held: Int32Array[];
+  held: readonly (readonly number[])[];
   /** The last instruction's address. */
   pc: number;
 }
+
+/** No node in any home. */
+const empty: readonly number[] = Array<number>(home.count).fill(-1);
 
 const isStateLoad = (op: number): boolean => op >= ops.stateLoad8 && op <= ops.stateLoadf64;
 const isStateStore = (op: number): boolean => op >= ops.stateStore8 && op <= ops.stateStoref64;
@@ -73,7 +76,7 @@ export class Lowering {
   private readonly dirty = new Uint8Array(home.count);
   private anyDirty = false;
   private pc = 0;
-  private held: Int32Array[] = [];
+  private held: number[][] = [];
   private readonly stateFields = new Map<number, Node>();
   private shape = 0;
   private triple: [Node, Node, Node] = [-1, -1, -1];
@@ -82,6 +85,12 @@ export class Lowering {
   constructor(nodes: Nodes) {
     this.nodes = nodes;
     this.long = nodes.long;
+  }
+
+  /** Forgets all items and nodes. */
+  clear(): void {
+    this.length = 0;
+    this.nodes.clear();
   }
 
   private push(kind: number, a: number, b: number, c: number, d: number): void {
@@ -237,7 +246,7 @@ export class Lowering {
     if (this.values.length < count) this.values = new Int32Array(count * 2);
     nodes.startBlock();
     this.current.fill(-1);
-    this.held = [new Int32Array(home.count).fill(-1)];
+    this.held = [empty.slice()];
     this.dirty.fill(0);
     this.anyDirty = false;
     this.stateFields.clear();
@@ -251,7 +260,7 @@ export class Lowering {
         this.pc = instructions[instruction + 1]!;
         instruction += 2;
       }
-      if (flags.live[i]) this.operation(i, code, block.pool, flags);
+      if (flags.live[flags.base + i]) this.operation(i, code, block.pool, flags);
     }
     let pc = this.pc;
     while (instruction < instructions.length && instructions[instruction]! <= end && !part.cut) {
@@ -262,7 +271,8 @@ export class Lowering {
     this.settle();
     const opcode = code[end * 4]! & 0xffff;
     const value = part.cut || counts[opcode] === 0 ? -1 : this.values[code[end * 4 + 1]!]!;
-    const final = Int32Array.from(this.current.subarray(0, 16));
+    const final = empty.slice(0, 16);
+    for (let of = 0; of < 16; of++) final[of] = this.current[of]!;
     return {
       part,
       flags,
@@ -328,7 +338,7 @@ export class Lowering {
       case ops.ccSet32:
       case ops.ccSet64: {
         const kept = nodes.i32(0);
-        const live = flags.sets[i]!;
+        const live = flags.sets[flags.base + i]!;
         const kind = immediate & 0xff;
         // An operand that liveness left out (inc and dec whose carry nobody reads) has no value.
         const isKept = (kind === FlagKind.inc || kind === FlagKind.dec) && (live & 1) === 0;
@@ -361,7 +371,7 @@ export class Lowering {
         if (this.shape !== shapeInMemory) this.push(Item.spillFlags, this.shape, ...this.flagOperands());
         this.push(Item.callout, node, 0, 0, 0);
         // Everything may be different from here on.
-        this.held.push(new Int32Array(home.count).fill(-1));
+        this.held.push(empty.slice());
         this.current.fill(-1);
         this.stateFields.clear();
         this.shape = shapeInMemory;

@@ -171,12 +171,11 @@ export class Nodes {
     this.long = long;
   }
 
-  /** Forgets all nodes. */
+  /** Forgets all nodes. Stale entries of the table are told by their numbers or contents. */
   clear(): void {
     this.count = 0;
     this.blockStart = 0;
     this.pool.length = 0;
-    this.table.fill(-1);
   }
   startBlock(): void {
     this.blockStart = this.count;
@@ -211,7 +210,7 @@ export class Nodes {
     at = (at ^ (at >>> 15)) & mask;
     for (; ; at = (at + 1) & mask) {
       const node = this.table[at]!;
-      if (node < this.blockStart) break;
+      if (node < this.blockStart || node >= this.count) break;
       if (
         this.op[node] === op &&
         this.a[node] === a &&
