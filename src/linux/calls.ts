@@ -13,6 +13,7 @@ import * as io from "./syscalls/io.ts";
 import * as io32 from "./syscalls/io32.ts";
 import * as memory from "./syscalls/memory.ts";
 import * as memory32 from "./syscalls/memory32.ts";
+import * as messages from "./syscalls/messages.ts";
 import * as mounts from "./syscalls/mounts.ts";
 import * as names from "./syscalls/names.ts";
 import * as names32 from "./syscalls/names32.ts";
@@ -59,6 +60,7 @@ export const families = {
   io32,
   memory,
   memory32,
+  messages,
   mounts,
   names,
   names32,

@@ -2,7 +2,7 @@
 // as ever, by UDP at port 53, and need no server.
 
 /** Types of records. */
-const Type = { a: 1, aaaa: 28, any: 255 } as const;
+const Type = { a: 1, aaaa: 28, all: 255 } as const;
 const headerSize = 12;
 const timeToLive = 60;
 const nameError = 3;
@@ -54,7 +54,7 @@ export function answer(
     const bytes = addressBytes(text);
     if (!bytes) return [];
     const kind = bytes.length === 4 ? Type.a : Type.aaaa;
-    return type === kind || type === Type.any ? [{ kind, bytes }] : [];
+    return type === kind || type === Type.all ? [{ kind, bytes }] : [];
   });
   const size = wanted.reduce((sum, { bytes }) => sum + 12 + bytes.length, end);
   const reply = new Uint8Array(size);
