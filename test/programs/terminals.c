@@ -260,17 +260,17 @@ int main(void) {
       signal(SIGHUP, handler);
       caught = 0;
       for (int i = 0; i < 1000 && !caught; i++) usleep(1000);
-      char got = caught;
-      write(told[1], &got, 1);
+      char heard = caught;
+      write(told[1], &heard, 1);
       _exit(0);
     }
     usleep(20000);
     _exit(0);
   }
   waitpid(shell, &status, 0);
-  char got;
-  N(read(told[0], &got, 1));
-  printf("told %d\n", got);
+  char heard;
+  N(read(told[0], &heard, 1));
+  printf("told %d\n", heard);
   close(slave);
   close(master);
   // The other way round: the last program goes away.
