@@ -5,7 +5,7 @@ import { type } from "../../wasm/opcodes.ts";
 import { defineHelper, type HelperName } from "../ir/emit.ts";
 import { emitRegion, type RegionModule } from "./emitter.ts";
 import { defaultLimits, formRegion, type Region, type RegionLimits } from "./region.ts";
-import { importSurroundings, regionType, registerCount, wordType } from "./support.ts";
+import { importSurroundings, leaveFunction, regionType, registerCount, wordType } from "./support.ts";
 import type { CodeSource, CompiledEntry, CompiledModule, RegionCompiler } from "./types.ts";
 
 export interface CompilerOptions {
@@ -91,6 +91,7 @@ function emitModule(source: CodeSource, regions: readonly Region[], names: boole
     return index;
   };
 
+  const leave = leaveFunction(to, long);
   const functions = new Map<number, number>();
   const entries: CompiledEntry[] = [];
   const bodies = regions.map((region) => {
@@ -113,7 +114,7 @@ function emitModule(source: CodeSource, regions: readonly Region[], names: boole
     });
     return body.code;
   });
-  const module: RegionModule = { source, signature, callout, helper, inside: (pc) => functions.get(pc) };
+  const module: RegionModule = { source, signature, callout, helper, leave, inside: (pc) => functions.get(pc) };
   regions.forEach((region, i) => emitRegion(region, module, bodies[i]!));
   for (const { pc, slot } of entries) to.fill(0, slot, [functions.get(pc)!]);
   return {

@@ -12,7 +12,7 @@ import { shapeInMemory, flagsOf, vectorsOf, type VectorsOf } from "./liveness.ts
 import { Lowering, type Lowered } from "./lower.ts";
 import { Nodes, ops, type Node } from "./nodes.ts";
 import type { Region, Way } from "./region.ts";
-import { registerCount, spillRegister } from "./support.ts";
+import { registerCount } from "./support.ts";
 import { BranchEntry, type CodeSource } from "./types.ts";
 import { ValueEmitter, type Surroundings } from "./values.ts";
 
@@ -23,6 +23,8 @@ export interface RegionModule {
   readonly signature: number;
   readonly callout: number;
   helper(name: HelperName): number;
+  /** The function that `leaveFunction` made. */
+  readonly leave: number;
   /** The function in this module that enters at a guest address, if any. */
   inside(pc: number): number | undefined;
 }
@@ -77,6 +79,8 @@ class RegionEmitter {
   private budget: Label = 0;
   private leaving: Label = 0;
   private indirect: Label = 0;
+  private goesIndirectly = false;
+  private leavesColdly = false;
 
   constructor(region: Region, module: RegionModule, code: Code) {
     this.region = region;
@@ -162,9 +166,9 @@ class RegionEmitter {
     const { code } = this;
     this.tree(0);
     code.op(op.unreachable).end();
-    this.indirectTail();
+    if (this.goesIndirectly) this.indirectTail();
     code.end();
-    this.leaveTail();
+    if (this.leavesColdly) this.leaveTail();
     code.end();
     code.i32(ExitKind.slow).set(this.kind).br(this.exit).end();
     code.i32(ExitKind.budget).set(this.kind).end();
@@ -417,7 +421,10 @@ class RegionEmitter {
       code.i32(0).i32(pc).memory(op["i32.store"], stateAddress(offsets.pc));
       this.pushAll();
       code.i32(module.source.slot(pc)).returnCallIndirect(module.signature);
-    } else code.i32(pc).set(this.pc).i32(module.source.slot(pc)).set(this.slot).br(this.leaving);
+    } else {
+      this.leavesColdly = true;
+      code.i32(pc).set(this.pc).i32(module.source.slot(pc)).set(this.slot).br(this.leaving);
+    }
   }
 
   private pushAll(): void {
@@ -482,6 +489,7 @@ class RegionEmitter {
     }
     values.storeDirtyVectors();
     this.spill(lowered);
+    this.goesIndirectly = true;
     code.br(this.indirect);
   }
 
@@ -544,7 +552,6 @@ class RegionEmitter {
   /** Puts everything into the state and answers the exit's kind. */
   private exitTail(): void {
     const { code, values } = this;
-    for (let r = 0; r < this.fuel; r++) spillRegister(code, this.long, r, r);
     for (let r = 0; r < 16; r++) {
       if ((this.vectors.changed & (1 << r)) === 0) continue;
       code
@@ -563,10 +570,8 @@ class RegionEmitter {
         .get(values.flagLocal(i))
         .memory(op["i64.store"], stateAddress(offsets.flagA + 8 * i));
     code.end();
-    code.i32(0).get(this.pc).memory(op["i32.store"], stateAddress(offsets.pc));
-    code.i32(0).get(this.kind).memory(op["i32.store"], stateAddress(offsets.exitKind));
-    code.i32(0).get(this.fuel).memory(op["i32.store"], stateAddress(offsets.fuel));
-    code.get(this.kind).op(op.return);
+    this.pushAll();
+    code.get(this.kind).get(this.pc).returnCall(this.module.leave);
   }
 }
 

@@ -89,6 +89,14 @@ function postorder(graph: Graph): Int32Array {
   return Int32Array.from(out);
 }
 
+/** True if every loop is entered at its head alone. */
+export function isReducible(graph: Graph, flow: Flow): boolean {
+  for (const node of flow.order)
+    for (const { to } of graph[node]!)
+      if (flow.place[to]! <= flow.place[node]! && !dominates(flow, to, node)) return false;
+  return true;
+}
+
 /**
  * Makes the graph reducible: in front of every loop with several entries goes a dispatch node, appended to the graph,
  * with one edge an entry; edges to the entries lead to it instead and carry the choice. The likeliest entry (by
@@ -96,6 +104,7 @@ function postorder(graph: Graph): Int32Array {
  */
 export function disentangle(graph: Graph, weight: (node: number) => number): number {
   const first = graph.length;
+  if (isReducible(graph, flowOf(graph))) return first;
   const redirected: { edge: Edge; from: number; target: number }[] = [];
   split(graph, allNodes(graph), weight, redirected);
   if (graph.length === first) return first;

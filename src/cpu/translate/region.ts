@@ -1,7 +1,7 @@
 // Region formation: which blocks around a hot address are compiled together, and how they follow one another.
 
 import type { Block } from "../ir/builder.ts";
-import { components, dominates, flowOf, type Graph } from "./graph.ts";
+import { components, dominates, flowOf, isReducible, type Graph } from "./graph.ts";
 import { ops } from "./nodes.ts";
 import type { CodeSource } from "./types.ts";
 
@@ -234,6 +234,7 @@ function splitEntries(parts: Part[], entries: number[], limits: RegionLimits): v
   const graph: Graph = [entries.map((part) => ({ to: part + 1, label: -1 }))];
   for (const { ways } of parts)
     graph.push(ways.filter(({ part }) => part >= 0).map(({ part }) => ({ to: part + 1, label: -1 })));
+  if (isReducible(graph, flowOf(graph))) return;
   const split = (nodes: readonly number[]): void => {
     for (const component of components(graph, nodes)) {
       const inside = new Set(component);

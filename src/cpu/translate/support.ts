@@ -54,3 +54,17 @@ export function supportModule(long: boolean): Uint8Array<ArrayBuffer> {
   to.exportFunction("stub", stub.index);
   return to.finish();
 }
+
+/** Defines the function that ends a run: registers, fuel, ExitKind and pc go to the state, the kind is the answer. */
+export function leaveFunction(to: ModuleBuilder, long: boolean): number {
+  const count = registerCount(long);
+  const parameters = [...Array<number>(count).fill(wordType(long)), type.i32, type.i32, type.i32];
+  const { index, code } = to.function(to.type(parameters, [type.i32]), "leave");
+  const [fuel, kind, pc] = [count, count + 1, count + 2];
+  for (let register = 0; register < count; register++) spillRegister(code, long, register, register);
+  code.i32(0).get(pc).memory(op["i32.store"], stateAddress(offsets.pc));
+  code.i32(0).get(kind).memory(op["i32.store"], stateAddress(offsets.exitKind));
+  code.i32(0).get(fuel).memory(op["i32.store"], stateAddress(offsets.fuel));
+  code.get(kind);
+  return index;
+}
