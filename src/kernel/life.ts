@@ -164,9 +164,6 @@ function finish(process: Process, status: number): void {
   abandonChildren(process);
   if (process.root === process) killTree(process);
   hangUpOrphans(kernel, process, orphans);
-  for (const child of kernel.processes.values())
-    if (child.parent === process && child.flags.parentDeathSignal !== 0)
-      sendToProcess(child, { signo: child.flags.parentDeathSignal, code: Code.kernel });
   process.ended.wake();
   if (!parent || parent.exitStatus !== undefined) return reap(process);
   notifyParent(process);
