@@ -185,7 +185,8 @@ export class MemoryNode extends Vnode {
 
   get size(): number {
     if (this.storage) return this.storage.size;
-    return this.children ? this.children.size * 20 : this.target.length;
+    // The same however many names there are: what is below an overlay is not counted before it is looked at.
+    return this.children ? 4096 : this.target.length;
   }
 
   /** Bytes of room that the content takes. */
