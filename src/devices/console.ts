@@ -1,6 +1,7 @@
 // The user's console as the guest sees it: a terminal where the host has one, plain streams where it has not.
 
-import type { Console } from "../host/host.ts";
+import { type Console, HostError } from "../host/host.ts";
+import { EPIPE, errnoFromName } from "../kernel/errno.ts";
 import { Open, type OpenFile } from "../kernel/file.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Process } from "../kernel/process.ts";
@@ -41,11 +42,17 @@ class ConsoleScreen implements Screen {
   }
   output(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    const ready = this.console.write(this.stream, bytes, () => {
-      this.full = false;
-      this.terminal?.changed.wake();
-    });
-    if (!ready) this.full = true;
+    try {
+      const ready = this.console.write(this.stream, bytes, () => {
+        this.full = false;
+        this.terminal?.changed.wake();
+      });
+      if (!ready) this.full = true;
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      // The window is gone.
+      this.terminal?.hangUp();
+    }
   }
   hungry(more: boolean): void {
     this.console.pause(!more);
@@ -86,7 +93,7 @@ export function openConsole(kernel: Kernel, console: Console, devicePath: Path):
   const output = (isTerminal: boolean, stream: 1 | 2) =>
     isTerminal
       ? new TtyFile(terminal!, Open.readWrite, devicePath)
-      : new OutputStream((bytes, drained) => console.write(stream, bytes, drained));
+      : new OutputStream((bytes, drained) => writeTo(console, stream, bytes, drained));
   return {
     files: [stdin, output(outIsTerminal, 1), output(errIsTerminal, 2)],
     terminal,
@@ -95,6 +102,15 @@ export function openConsole(kernel: Kernel, console: Console, devicePath: Path):
       for (const end of ends.splice(0)) end();
     },
   };
+}
+
+/** Writes to the host; its reader being gone is the guest's EPIPE. */
+function writeTo(console: Console, stream: 1 | 2, bytes: Uint8Array, drained: () => void): boolean {
+  try {
+    return console.write(stream, bytes, drained);
+  } catch (error) {
+    throw error instanceof HostError ? (errnoFromName(error.code) ?? EPIPE) : error;
+  }
 }
 
 function inputStream(console: Console, ends: (() => void)[]): InputStream {

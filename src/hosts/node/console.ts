@@ -1,6 +1,7 @@
 // The user's console on Node: standard streams, raw mode, size and signals. Standard input is not touched before someone
 // asks for it, so that a program that reads nothing leaves it to others.
 
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import process from "node:process";
 import { isatty } from "node:tty";
@@ -118,6 +119,12 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
+/** Node's raw mode goes on making CR LF of LF on the way out, which is the guest's own terminal's work; stty ends that. */
+function setRaw(on: boolean): void {
+  process.stdin.setRawMode(on);
+  if (on && process.platform !== "win32") spawnSync("stty", ["-opost"], { stdio: [0, "ignore", "ignore"] });
+}
+
 /** The console of this Node process. */
 export class NodeConsole implements Console {
   readonly terminal: readonly [boolean, boolean, boolean] = [isatty(0), isatty(1), isatty(2)];
@@ -160,7 +167,7 @@ export class NodeConsole implements Console {
 
   raw(on: boolean): void {
     if (!this.terminal[0] || this.isRaw === on) return;
-    process.stdin.setRawMode(on);
+    setRaw(on);
     this.isRaw = on;
   }
 
@@ -169,7 +176,7 @@ export class NodeConsole implements Console {
     const listeners = signals.map((name) => {
       const listener = () => {
         // A shell that stopped us has put the terminal into its own mode.
-        if (name === "SIGCONT" && this.isRaw) process.stdin.setRawMode(true);
+        if (name === "SIGCONT" && this.isRaw) setRaw(true);
         tell(name);
       };
       process.on(name, listener);
