@@ -1,7 +1,7 @@
 // Sockets: what all families have in common (socket(2), socket(7)).
 
 import { anonymousAttributes, anonymousInode } from "../anonymous.ts";
-import { EDESTADDRREQ, EINVAL, EOPNOTSUPP, ENOTTY, type Errno } from "../errno.ts";
+import { EINVAL, EOPNOTSUPP, ENOTTY, type Errno } from "../errno.ts";
 import { Open, OpenFile } from "../file.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Process } from "../process.ts";
@@ -192,10 +192,4 @@ export function needFamily<F extends SocketAddress["family"]>(
 ): Extract<SocketAddress, { family: F }> {
   if (address.family !== family) throw error;
   return address as Extract<SocketAddress, { family: F }>;
-}
-
-/** A destination that must be there. */
-export function needDestination(address: SocketAddress | undefined): SocketAddress {
-  if (!address) throw EDESTADDRREQ;
-  return address;
 }

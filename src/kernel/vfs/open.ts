@@ -2,6 +2,7 @@
 
 import { EACCES, EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, EPERM, ETXTBSY } from "../errno.ts";
 import { Open, type OpenFile } from "../file.ts";
+import type { Kernel } from "../kernel.ts";
 import { openFifo } from "../pipe.ts";
 import type { Process } from "../process.ts";
 import { devicesOf } from "./devices.ts";
@@ -105,7 +106,7 @@ export function openPath(process: Process, path: Path, flags: number): OpenFile 
   const truncates = (flags & Open.truncate) !== 0 && type === Type.regular;
   if ((writes || truncates) && type === Type.regular) {
     needWritable(path);
-    if (isRunning(vnode)) throw ETXTBSY;
+    if (isRunning(process.kernel, vnode)) throw ETXTBSY;
   }
   if (truncates && !writes && credentials.fsuid !== 0) need(credentials, vnode, Want.write);
   if ((flags & Open.noAccessTime) !== 0 && !owns(credentials, vnode)) throw EPERM;
@@ -147,13 +148,9 @@ function openVnode(process: Process, path: Path, flags: number): OpenFile {
   return file;
 }
 
-const running = new WeakMap<Vnode, number>();
-
-/** Notes that a program runs from this file (+1) or ended (-1): writing it is refused with ETXTBSY meanwhile. */
-export function countRunning(vnode: Vnode, change: 1 | -1): void {
-  running.set(vnode, (running.get(vnode) ?? 0) + change);
-}
-
-function isRunning(vnode: Vnode): boolean {
-  return (running.get(vnode) ?? 0) > 0;
+/** True if a process runs this file: writing it is refused with ETXTBSY meanwhile. */
+function isRunning(kernel: Kernel, vnode: Vnode): boolean {
+  for (const { executable, exitStatus } of kernel.processes.values())
+    if (executable?.vnode === vnode && exitStatus === undefined) return true;
+  return false;
 }
