@@ -1,7 +1,7 @@
 // Region formation: which blocks around a hot address are compiled together, and how they follow one another.
 
 import type { Block } from "../ir/builder.ts";
-import { components, dominates, flowOf, isReducible, type Graph } from "./graph.ts";
+import { components, flowOf, isReducible, type Graph } from "./graph.ts";
 import { ops } from "./nodes.ts";
 import type { CodeSource } from "./types.ts";
 
@@ -114,17 +114,25 @@ export function formRegion(
   return { parts: complete, entries, instructions };
 }
 
-/** Parts that begin a loop. Entering there leaves the loop single-entry. */
+/** Parts that begin a loop which is in no other. Entering there leaves all loops single-entry. */
 function loopHeads(parts: readonly Part[], entries: readonly number[], limit: number): number[] {
   const graph: Graph = [entries.map((part) => ({ to: part + 1, label: -1 }))];
   for (const { ways } of parts)
     graph.push(ways.filter(({ part }) => part >= 0).map(({ part }) => ({ to: part + 1, label: -1 })));
-  const flow = flowOf(graph);
-  const heads = new Set<number>();
-  for (const node of flow.order)
-    for (const { to } of graph[node]!)
-      if (flow.place[to]! <= flow.place[node]! && dominates(flow, to, node)) heads.add(to - 1);
-  return [...heads].slice(0, limit);
+  const heads: number[] = [];
+  const loops = components(
+    graph,
+    graph.map((_, node) => node),
+  );
+  for (const loop of loops) {
+    const inside = new Set(loop);
+    const doors = new Set<number>();
+    graph.forEach((edges, node) => {
+      if (!inside.has(node)) for (const { to } of edges) if (inside.has(to)) doors.add(to);
+    });
+    if (doors.size === 1) for (const door of doors) heads.push(door - 1);
+  }
+  return heads.slice(0, limit);
 }
 
 /** Picks blocks from the hot one along executed successors, the most executed first, up to the limit. */
