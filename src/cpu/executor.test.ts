@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { compileC, runProgram } from "../../test/cpu/program.ts";
 import { GuestMemory } from "../memory/guest.ts";
-import { Access } from "../memory/layout.ts";
+import { Access, layout } from "../memory/layout.ts";
 import { Translations, X86Machine } from "./executor.ts";
 import { ExitKind, Register, Vector, offsets } from "./state.ts";
 import { regionCompiler } from "./translate/compiler.ts";
@@ -231,4 +231,19 @@ test("translations are saved and used again where the code is the same", () => {
   expect(runProgram(other, third).output).toBe(execFileSync(other, { encoding: "utf8" }));
   expect(third.counts.blocks).toBeGreaterThan(0);
   expect(third.save("1")!.length).toBeGreaterThan(saved.length);
+});
+
+test("the interpreter makes room for a mapping where its code is", () => {
+  // inc eax; syscall
+  const { memory, cpu, machine } = machineWith([0xff, 0xc0, 0x0f, 0x05]);
+  const round = () => {
+    cpu.pc = code;
+    expect(machine.run(cpu, 100)).toBe(ExitKind.syscall);
+    return cpu.get(Register.rax);
+  };
+  expect(round()).toBe(1);
+  expect(memory.reserved).toBeDefined();
+  memory.allow(layout.arena, layout.arenaEnd, Access.read);
+  expect(memory.u8.subarray(layout.arena, layout.arenaEnd).every((byte) => byte === 0)).toBe(true);
+  expect([round(), memory.reserved]).toEqual([2, undefined]);
 });

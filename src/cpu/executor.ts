@@ -1,7 +1,7 @@
 // Runs the x86 code of one address space: interprets cold blocks, has hot ones compiled, and keeps both true to memory.
 
 import { PageFault, type GuestMemory } from "../memory/guest.ts";
-import { Access, layout, pageShift } from "../memory/layout.ts";
+import { Access, Denied, layout, pageShift } from "../memory/layout.ts";
 import { callouts } from "./callouts.ts";
 import { encode } from "./interpreter/encode.ts";
 import { Header, atOperation, blockCount, blockEntry, exitHot, map, targetMask } from "./interpreter/format.ts";
@@ -77,11 +77,13 @@ export class Translations implements Support {
   }
 }
 
-/** Where encoded blocks live in linear memory. */
-export interface Arena {
+/** Where encoded blocks may live in linear memory: a place that is always there, and a larger one. */
+interface Arena {
   readonly start: number;
   readonly end: number;
 }
+const smallArena: Arena = { start: layout.code, end: layout.guest };
+const largeArena: Arena = { start: layout.arena, end: layout.arenaEnd };
 
 /** A translated block of this address space. */
 interface Entry {
@@ -122,8 +124,10 @@ export class X86Machine {
   private cache: CodeCache;
   /** Translating for an environment in which SSE arithmetic goes through callouts. */
   private directed = false;
-  private readonly arena: Arena;
-  private top: number;
+  private arena = smallArena;
+  private top: number = smallArena.start;
+  /** The highest `top` in the large arena. */
+  private used = 0;
   /** Hot addresses that wait to be compiled together. */
   private hot: number[] = [];
   private cpu!: CpuView;
@@ -148,23 +152,22 @@ export class X86Machine {
   private invalidated = false;
   private fetchPage = -1;
 
-  constructor(memory: GuestMemory, translations: Translations, arena: Arena = { start: map.arena, end: map.arenaEnd }) {
+  constructor(memory: GuestMemory, translations: Translations) {
     this.memory = memory;
     this.translations = translations;
     this.cache = translations.caches[0];
     this.long = translations.long;
-    this.arena = arena;
-    this.top = arena.start;
   }
 
   /** The same processor for a copy of the address space; shares translations. */
   fork(memory: GuestMemory): X86Machine {
-    return new X86Machine(memory, this.translations, this.arena);
+    return new X86Machine(memory, this.translations);
   }
 
   /** Forgets everything that was translated. */
   dispose(): void {
     this.memory.codeWatcher = undefined;
+    this.leaveArena();
     this.entries.clear();
     this.encoded = [];
     this.pages.clear();
@@ -188,8 +191,34 @@ export class X86Machine {
     }).exports;
     this.drive = interpreting["run"] as typeof this.drive;
     memory.codeWatcher = (page) => this.invalidate(page);
+    this.takeArena();
     memory.u8.fill(0, layout.branchCache, layout.branchCache + BranchEntry.size * BranchEntry.count);
     this.flush();
+  }
+
+  /** Moves to the large arena if nothing is mapped there. */
+  private takeArena(): void {
+    const { memory } = this;
+    const pages = memory.table.subarray(layout.arena >>> pageShift, layout.arenaEnd >>> pageShift);
+    if (memory.reserved !== undefined || pages.some((denied) => (denied & Denied.unmapped) === 0)) return;
+    try {
+      memory.reach(layout.arenaEnd);
+    } catch (refused) {
+      if (refused instanceof RangeError) return;
+      throw refused;
+    }
+    this.arena = largeArena;
+    memory.reserved = () => this.leaveArena();
+  }
+
+  /** Gives the large arena back as it was: all zeros. */
+  private leaveArena(): void {
+    if (this.arena !== largeArena) return;
+    this.flush();
+    this.arena = smallArena;
+    this.top = smallArena.start;
+    this.memory.reserved = undefined;
+    this.memory.u8.fill(0, largeArena.start, this.used);
   }
 
   /**
@@ -214,7 +243,8 @@ export class X86Machine {
       }
       const kind = this.drive(address, slot ?? 0, left);
       redo = false;
-      left = cpu.words[word.fuel]!;
+      // Code that rewrites itself comes back here each time: that costs too, or it would never end.
+      left = cpu.words[word.fuel]! - 1;
       if (kind === ExitKind.untranslated) this.predict(cpu.words[word.pc]! >>> 0);
       else if (kind === ExitKind.slow) redo = true;
       else if (kind === exitHot) this.heat(cpu.words[word.pc]! >>> 0);
@@ -362,6 +392,7 @@ export class X86Machine {
       entry.address = 0;
     }
     this.encoded = [];
+    if (this.arena === largeArena) this.used = Math.max(this.used, this.top);
     this.top = this.arena.start;
     i32.fill(-1, map.nowhere >>> 2, (map.nowhere + 16) >>> 2);
     i32.fill(-1, map.blocks >>> 2, (map.blocks >>> 2) + blockCount * 2);

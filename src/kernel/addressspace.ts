@@ -14,9 +14,9 @@ import { SharedObject } from "./shared.ts";
 export const placement = {
   /** Position-independent programs. */
   image: 0x400000,
-  stackEnd: 0x2000000,
+  stackEnd: layout.arena,
   stackSize: 0x800000,
-  maps: 0x2000000,
+  maps: layout.arenaEnd,
 } as const;
 
 /** Pages readied at once, a power of two. */
@@ -124,7 +124,7 @@ export class AddressSpace {
     return found;
   }
 
-  /** Whether every page of [start, end) is mapped. */
+  /** Whether all of [start, end) is mapped. */
   covers(start: number, end: number): boolean {
     let at = start;
     for (const mapping of this.overlapping(start, end)) {
@@ -183,9 +183,8 @@ export class AddressSpace {
       return address;
     }
     const wish = roundUp(address);
-    if (wish >= layout.guest && wish + length <= layout.end && this.overlapping(wish, wish + length).length === 0)
-      return wish;
-    return this.findFree(length);
+    const possible = wish >= layout.guest && wish + length <= layout.end;
+    return possible && this.overlapping(wish, wish + length).length === 0 ? wish : this.findFree(length);
   }
 
   /** On x86 what can be written or executed can be read. */

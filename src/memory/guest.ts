@@ -38,6 +38,8 @@ export class GuestMemory {
   readonly grown: (() => void)[] = [];
   /** Set by the translator: called before a watched page's bytes change. */
   codeWatcher: CodeWatcher | undefined;
+  /** Set by the translator while it uses [layout.arena, layout.arenaEnd): called before something is mapped there. */
+  reserved: (() => void) | undefined;
   /** Set by the kernel: readies pages that are filled or counted on first use. */
   pager: Pager | undefined;
 
@@ -66,6 +68,7 @@ export class GuestMemory {
 
   /** Sets what is allowed (`Access` bits) on pages of [start, end), multiples of the page size; 0 allows nothing. */
   allow(start: number, end: number, access: number): void {
+    if (this.reserved !== undefined && start < layout.arenaEnd && end > layout.arena) this.reserved();
     this.dropCode(start, end);
     this.table.fill(Denied.all & ~access, start >>> pageShift, Math.ceil(end / pageSize));
   }
@@ -126,13 +129,15 @@ export class GuestMemory {
   unwatch(page: number): void {
     const denied = this.table[page]!;
     if (!(denied & Denied.watched)) return;
-    this.table[page] = (denied & ~Denied.watched & ~Denied.write) | (this.readOnlyWatched.delete(page) ? Denied.write : 0);
+    this.table[page] =
+      (denied & ~Denied.watched & ~Denied.write) | (this.readOnlyWatched.delete(page) ? Denied.write : 0);
     this.codeWatcher?.(page);
   }
 
   private dropCode(start: number, end: number): void {
     const last = Math.ceil(end / pageSize);
-    for (let page = start >>> pageShift; page < last; page++) if (this.table[page]! & Denied.watched) this.unwatch(page);
+    for (let page = start >>> pageShift; page < last; page++)
+      if (this.table[page]! & Denied.watched) this.unwatch(page);
   }
 
   readU8(address: number): number {
@@ -193,7 +198,7 @@ export class GuestMemory {
 
   /** Bytes up to a NUL (not included). Throws PageFault, or RangeError beyond `limit` bytes. */
   readCString(address: number, limit: number): Uint8Array<ArrayBuffer> {
-    for (let at = address; ; ) {
+    for (let at = address; ;) {
       this.check(at, 1, Access.read);
       const stop = Math.min((Math.floor(at / pageSize) + 1) * pageSize, address + limit);
       const found = this.u8.subarray(at, stop).indexOf(0);

@@ -20,6 +20,9 @@ export const layout = {
   code: 0x200000,
   /** First address a guest mapping may have. The page below stays unused. */
   guest: 0x400000,
+  /** Where the interpreter keeps its code instead, as long as no mapping wants to be there: see GuestMemory.reserved. */
+  arena: 0x2000000,
+  arenaEnd: 0x2800000,
   /** End of the guest's range: the last 64 KiB are never mapped, so that no access runs past the end of memory. */
   end: 0xffff0000,
 } as const;

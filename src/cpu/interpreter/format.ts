@@ -38,9 +38,6 @@ export const map = {
   targets: layout.translator + 0x1000,
   /** Hash table of (pc, block address). */
   blocks: layout.translator + 0x10000,
-  /** Where blocks live. */
-  arena: layout.code,
-  arenaEnd: layout.guest,
 } as const;
 
 export const targetMask = 0xfff;
