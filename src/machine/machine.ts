@@ -102,12 +102,14 @@ export class Machine {
     const { rootDirectory, mounts = [] } = this.options;
     const below = rootDirectory === undefined ? { ...(entries && { entries }) } : { directory: rootDirectory };
     const top = makeRoot(this.kernel, account, below);
-    const { process: init } = this.kernel.createRoot({
+    const idle = this.kernel.createRoot({
       personality: this.personality,
       fs: { root: top, cwd: top, umask: 0 },
       files: new FileTable(),
       credentials: { ...root },
     });
+    idle.state = "waiting";
+    const { process: init } = idle;
     init.name = "init";
     mountAll(init, mounts, account);
     return (this.booted = { init, files: new GuestFiles(init) });
@@ -310,7 +312,9 @@ export class Machine {
         if (!(error instanceof Errno)) throw error;
       }
     }
-    throw new CerebroError("not-found", `${program}: not found in the machine's PATH (${path})`);
+    throw new CerebroError("not-found", `${program}: not found in the machine's PATH (${path})`, {
+      ...(program === "sh" && { hint: "--with dash or --with bash brings a shell" }),
+    });
   }
 
   /** All processes of the machine, like ps(1). */

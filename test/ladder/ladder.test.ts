@@ -9,13 +9,13 @@ import { nodeHost } from "../../src/hosts/node/index.ts";
 import { nodePackageHost } from "../../src/hosts/node/packages.ts";
 import { createMachine } from "../../src/machine/index.ts";
 import { type PreparedRoot, prepareRoot } from "../../src/packages/prepare.ts";
-import { nativeObstacle, environment, type Outcome, runNatively, writeRoot } from "./native.ts";
+import { nativeObstacle, packageObstacle, environment, type Outcome, runNatively, writeRoot } from "./native.ts";
 import { ladder, type Rung, type Step } from "./rungs.ts";
 
 const full = process.env["LADDER"] === "full";
 const cache = resolve(import.meta.dirname, "../../.cache/ladder");
 const packageHost = nodePackageHost({ cacheDirectory: join(cache, "packages") });
-const obstacle = nativeObstacle();
+const obstacle = nativeObstacle() ?? (await packageObstacle(packageHost));
 if (obstacle) console.warn(`the ladder is skipped: ${obstacle}`);
 
 const host = nodeHost();

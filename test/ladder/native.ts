@@ -16,6 +16,9 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
+import { messageOf } from "../../src/base/errors.ts";
+import type { PackageHost } from "../../src/host/packages.ts";
+import { prepareRoot } from "../../src/packages/prepare.ts";
 import type { ArchiveEntry } from "../../src/packages/archive.ts";
 import type { Step } from "./rungs.ts";
 
@@ -41,6 +44,16 @@ export function nativeObstacle(): string | undefined {
   if (process.getuid?.() !== 0) return "chroot needs root";
   if (process.arch !== "x64" || process.platform !== "linux") return "the host is not x86-64 Linux";
   return ["apt-get", "chroot"].find((tool) => spawnSync(tool, ["--version"]).status !== 0)?.concat(" is not here");
+}
+
+/** Why packages cannot be had here; undefined when they can. */
+export async function packageObstacle(host: PackageHost): Promise<string | undefined> {
+  try {
+    (await prepareRoot(host, { with: ["hello", "coreutils"], architecture: "amd64" })).dispose();
+    return undefined;
+  } catch (error) {
+    return `packages cannot be had: ${messageOf(error)}`;
+  }
 }
 
 /** Writes a root image to an empty directory. */

@@ -9,7 +9,7 @@ import { nodeHost } from "../../src/hosts/node/index.ts";
 import { nodePackageHost } from "../../src/hosts/node/packages.ts";
 import { createMachine } from "../../src/machine/index.ts";
 import { prepareRoot } from "../../src/packages/prepare.ts";
-import { environment, nativeObstacle, runNatively, writeRoot } from "../ladder/native.ts";
+import { environment, nativeObstacle, packageObstacle, runNatively, writeRoot } from "../ladder/native.ts";
 
 const sources = import.meta.dirname;
 const work = mkdtempSync(join(tmpdir(), "cerebro-programs-"));
@@ -51,15 +51,15 @@ for (const [flag, architecture] of [
   });
 }
 
-const obstacle = nativeObstacle();
+const cache = resolve(sources, "../../.cache/ladder");
+const packages = nodePackageHost({ cacheDirectory: join(cache, "packages") });
+const obstacle = nativeObstacle() ?? (await packageObstacle(packages));
 if (obstacle) console.warn(`bash programs are skipped: ${obstacle}`);
 describe.skipIf(obstacle !== undefined)("bash", () => {
-  const cache = resolve(sources, "../../.cache/ladder");
   let ready:
     | Promise<{ entries: Awaited<ReturnType<typeof prepareRoot>>["image"]["entries"]; root: string }>
     | undefined;
   const prepare = async () => {
-    const packages = nodePackageHost({ cacheDirectory: join(cache, "packages") });
     const wanted = ["bash", "coreutils", "sed", "grep", "diffutils", "findutils"];
     const { image } = await prepareRoot(packages, { with: wanted, architecture: "amd64" });
     const root = join(cache, "roots", "programs");
