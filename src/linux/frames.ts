@@ -2,6 +2,7 @@
 // asm/sigcontext.h, asm/ucontext.h and the kernel's sigframe for both word sizes).
 
 import type { CpuView } from "../cpu/view.ts";
+import { resetFloatingPoint } from "../cpu/x86/x87/unit.ts";
 import { ActionFlag, type SignalAction, type SignalInfo } from "../kernel/signal.ts";
 import { setMask } from "../kernel/signals.ts";
 import type { Task } from "../kernel/task.ts";
@@ -84,6 +85,8 @@ export function enterHandler(task: Task, info: SignalInfo, action: SignalAction)
   if (linuxTask(task).mode === "x86_64") enter64(task, info, action);
   else if (action.flags & ActionFlag.signalInfo) enterRealtime32(task, info, action);
   else enterPlain32(task, info, action);
+  // A handler starts with exceptions masked and none pending, whatever the frame keeps (fpu__clear_user_states).
+  resetFloatingPoint(cpu(task));
   if (task.signalStack.flags & StackFlag.autoDisarm) task.signalStack = { base: 0, size: 0, flags: StackFlag.disable };
 }
 

@@ -1,4 +1,5 @@
 // Floating point from a program's side: rounding modes, exceptions, long double, signals, vector intrinsics.
+#pragma GCC target("sse2")
 #define _GNU_SOURCE
 #include <emmintrin.h>
 #include <fenv.h>

@@ -36,7 +36,7 @@ for (const [flag, architecture] of [
     for (const source of endingWith(".c"))
       test(source, async () => {
         const binary = join(work, `${source}${flag}`);
-        execFileSync("gcc", ["-O2", "-w", flag, "-static", "-pthread", "-o", binary, join(sources, source)]);
+        execFileSync("gcc", ["-O2", "-w", flag, "-static", "-pthread", "-o", binary, join(sources, source), "-lm"]);
         const machine = createMachine({ host });
         const run = await machine.run(readFileSync(binary), { name: binary });
         const [stdout, stderr, { status }] = await Promise.all([run.stdout.text(), run.stderr.text(), run.exited]);

@@ -150,10 +150,11 @@ export function push(cpu: CpuView, r: Extended): void {
   finish(cpu);
 }
 
-/** Puts the unit, MMX and SSE control into the state a new program finds. */
+/** Puts the x87 unit, MMX and SSE into the state that a new program and a signal handler find. */
 export function resetFloatingPoint(cpu: CpuView): void {
   initialize(cpu);
   cpu.bytes.fill(0, offsets.x87, offsets.x87 + 128);
+  cpu.bytes.fill(0, offsets.xmm, offsets.xmm + 256);
   cpu.words[offsets.mxcsr / 4] = initialMxcsr;
 }
 
