@@ -4,9 +4,16 @@ import { areaRows, type SupportRow } from "../src/machine/compat.ts";
 
 const head = "<!-- Written by `npm run docs` from the tables in src; do not edit. -->";
 
-function page(title: string, text: string, columns: readonly [string, string, string], rows: readonly SupportRow[]): string {
+function page(
+  title: string,
+  text: string,
+  columns: readonly [string, string, string],
+  rows: readonly SupportRow[],
+): string {
   const cell = (value: string) => value.replaceAll("|", "\\|");
-  const lines = rows.map(({ name, supported, note = "" }) => `| \`${cell(name)}\` | ${supported ? "yes" : "no"} | ${cell(note)} |`);
+  const lines = rows.map(
+    ({ name, supported, note = "" }) => `| \`${cell(name)}\` | ${supported ? "yes" : "no"} | ${cell(note)} |`,
+  );
   return [head, "", `# ${title}`, "", text, "", `| ${columns.join(" | ")} |`, "|---|---|---|", ...lines, ""].join("\n");
 }
 

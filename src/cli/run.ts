@@ -137,8 +137,8 @@ async function complete(
   if (values.json) speakJson();
   const began = performance.now();
   const host = nodeHost();
-  let program: GuestProcess | undefined;
-  const console = insisting(host.console, () => program?.kill(9));
+  const started: { program?: GuestProcess } = {};
+  const console = insisting(host.console, () => started.program?.kill(9));
   const machine = await machineOf(values, name, { ...host, console });
   if (values.trace !== undefined) {
     machine.trace(parseTopics(values.trace), ({ topic, time, pid, tid, text }) =>
@@ -151,7 +151,7 @@ async function complete(
       }),
     );
   }
-  program = await start(machine);
+  const program = (started.program = await start(machine));
   const ready = performance.now();
   const stopSignals = passSignals(machine, program);
   const stopServing = await (await import("./control.ts")).serve(machine);

@@ -29,7 +29,9 @@ export interface Console {
   /** Raw mode: no line editing or signals by the host's terminal. */
   raw(on: boolean): void;
   /** Tells of a change of size, and of interrupts (Ctrl-C and termination requests) by name. */
-  events(tell: (event: "resize" | "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGQUIT" | "SIGTSTP" | "SIGCONT") => void): () => void;
+  events(
+    tell: (event: "resize" | "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGQUIT" | "SIGTSTP" | "SIGCONT") => void,
+  ): () => void;
 }
 
 /** What stat says of a host file. Times in nanoseconds. */

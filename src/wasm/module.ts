@@ -50,8 +50,7 @@ export class ModuleBuilder {
   }
 
   importFunction(module: string, name: string, typeIndex: number): number {
-    if (this.functions.length > 0)
-      throw new Error("wasm: functions are imported before any is defined");
+    if (this.functions.length > 0) throw new Error("wasm: functions are imported before any is defined");
     this.imports.push({
       module,
       name,
@@ -72,14 +71,8 @@ export class ModuleBuilder {
       },
     });
   }
-  importTable(
-    module: string,
-    name: string,
-    element: number,
-    size: Limits = { initial: 0 },
-  ): number {
-    if (this.ownTables.length > 0)
-      throw new Error("wasm: tables are imported before any is defined");
+  importTable(module: string, name: string, element: number, size: Limits = { initial: 0 }): number {
+    if (this.ownTables.length > 0) throw new Error("wasm: tables are imported before any is defined");
     this.imports.push({
       module,
       name,
@@ -91,14 +84,8 @@ export class ModuleBuilder {
     });
     return this.tables++;
   }
-  importGlobal(
-    module: string,
-    name: string,
-    valueType: number,
-    options: { mutable: boolean },
-  ): number {
-    if (this.globals.length > 0)
-      throw new Error("wasm: globals are imported before any is defined");
+  importGlobal(module: string, name: string, valueType: number, options: { mutable: boolean }): number {
+    if (this.globals.length > 0) throw new Error("wasm: globals are imported before any is defined");
     this.imports.push({
       module,
       name,
@@ -213,9 +200,7 @@ export class ModuleBuilder {
   }
 
   private nameSection(to: ByteWriter): void {
-    const named = this.functions.flatMap(({ name }, i) =>
-      name === undefined ? [] : [{ name, i }],
-    );
+    const named = this.functions.flatMap(({ name }, i) => (name === undefined ? [] : [{ name, i }]));
     const map = new ByteWriter();
     map.u32(named.length);
     for (const { name, i } of named) {
@@ -233,12 +218,7 @@ export class ModuleBuilder {
   }
 }
 
-function section<T>(
-  to: ByteWriter,
-  id: number,
-  items: readonly T[],
-  write: (to: ByteWriter, item: T) => void,
-): void {
+function section<T>(to: ByteWriter, id: number, items: readonly T[], write: (to: ByteWriter, item: T) => void): void {
   if (items.length === 0) return;
   to.byte(id);
   // The size comes first but is known last: keep five bytes for it, which a padded LEB128 number may take.

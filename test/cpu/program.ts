@@ -99,7 +99,7 @@ export function loadProgram(path: string, translations: Translations, args: read
     random,
   ];
   words.push(23, 0, 0, 0);
-  let sp = (at - words.length * word) & ~15;
+  const sp = (at - words.length * word) & ~15;
   const cpu = new CpuView(memory);
   for (let i = 0; i < words.length; i++)
     if (long) memory.writeU64(sp + i * 8, words[i]!);

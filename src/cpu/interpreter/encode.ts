@@ -49,7 +49,7 @@ const scales = new Uint8Array(count);
 /** Whether the operation makes a 32-bit value in the low half of a slot whose other half is zero. */
 const zeroExtended = new Uint8Array(count);
 
-opRows.forEach(({ name, args, result, effect }, i) => {
+opRows.forEach(({ args, result, effect }, i) => {
   argCounts[i] = args.length;
   hasResult[i] = result === "none" ? 0 : 1;
   isVector[i] = result === "v128" ? 1 : 0;

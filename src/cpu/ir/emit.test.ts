@@ -1,26 +1,14 @@
 import { expect, test } from "vitest";
 import { ModuleBuilder } from "../../wasm/module.ts";
 import { op, type } from "../../wasm/opcodes.ts";
-import {
-  defineHelper,
-  emitBits,
-  emitCondition,
-  emitConditionOfBits,
-  emitPure,
-  type EmitContext,
-} from "./emit.ts";
+import { defineHelper, emitBits, emitCondition, emitConditionOfBits, emitPure, type EmitContext } from "./emit.ts";
 import { FlagKind, flagImmediate, type Size } from "./flags.ts";
 import { opNumber } from "./ops.ts";
 
 type Fn = (...args: unknown[]) => unknown;
 
 /** Builds a module of functions whose parameters are the operands. */
-function build(
-  functions: Record<
-    string,
-    { args: number[]; result: number; body: (context: EmitContext) => void }
-  >,
-) {
+function build(functions: Record<string, { args: number[]; result: number; body: (context: EmitContext) => void }>) {
   const to = new ModuleBuilder();
   const helpers = new Map<string, number>();
   const helper: EmitContext["helper"] = (name) => {
@@ -28,8 +16,7 @@ function build(
     if (index === undefined) helpers.set(name, (index = defineHelper(to, name, helper)));
     return index;
   };
-  for (const name of ["div128_u", "div128_s", "cc_bits"] as const)
-    to.exportFunction(name, helper(name));
+  for (const name of ["div128_u", "div128_s", "cc_bits"] as const) to.exportFunction(name, helper(name));
   for (const [name, { args, result, body }] of Object.entries(functions)) {
     const { index, code } = to.function(to.type(args, [result]));
     body({
@@ -40,10 +27,7 @@ function build(
     });
     to.exportFunction(name, index);
   }
-  return new WebAssembly.Instance(new WebAssembly.Module(to.finish()), {}).exports as Record<
-    string,
-    Fn
-  >;
+  return new WebAssembly.Instance(new WebAssembly.Module(to.finish()), {}).exports as Record<string, Fn>;
 }
 
 const samples = [
@@ -60,24 +44,11 @@ const samples = [
   0xffffffffn,
   0x100000000n,
 ];
-const numbers = [
-  ...samples,
-  0x7fffffffffffffffn,
-  0x8000000000000000n,
-  0xffffffffffffffffn,
-  0x123456789abcdef0n,
-];
+const numbers = [...samples, 0x7fffffffffffffffn, 0x8000000000000000n, 0xffffffffffffffffn, 0x123456789abcdef0n];
 const unsigned = (value: unknown) => BigInt.asUintN(64, value as bigint);
 
 test("products and quotients of 128 bits agree with BigInt", () => {
-  const names = [
-    "i64.mulhi_u",
-    "i64.mulhi_s",
-    "i64.div128_u",
-    "i64.rem128_u",
-    "i64.div128_s",
-    "i64.rem128_s",
-  ];
+  const names = ["i64.mulhi_u", "i64.mulhi_s", "i64.div128_u", "i64.rem128_u", "i64.div128_s", "i64.rem128_s"];
   const wasm = build(
     Object.fromEntries(
       names.map((name) => [
@@ -148,12 +119,7 @@ function reference(kind: number, size: Size, rawA: bigint, rawB: bigint, c: bigi
   const ones = [...(result & 0xffn).toString(2)].filter((digit) => digit === "1").length;
   const parity = BigInt(ones % 2 === 0);
   return Number(
-    carry |
-      (parity << 2n) |
-      (adjust << 4n) |
-      (BigInt(result === 0n) << 6n) |
-      (sign(result) << 7n) |
-      (overflow << 11n),
+    carry | (parity << 2n) | (adjust << 4n) | (BigInt(result === 0n) << 6n) | (sign(result) << 7n) | (overflow << 11n),
   );
 }
 
@@ -203,10 +169,8 @@ test("flags and conditions of every kind and size are what the manual says", () 
           const third = shift ? [1n, 3n, BigInt(8 << size) - 1n] : [0n, 1n];
           for (const c of third) {
             // inc, dec and mul keep a carry in b.
-            const second =
-              kind === FlagKind.inc || kind === FlagKind.dec || kind === FlagKind.mul ? b & 1n : b;
-            const operands =
-              size === 3 ? [a, second, c] : [a, second, c].map((n) => Number(BigInt.asIntN(32, n)));
+            const second = kind === FlagKind.inc || kind === FlagKind.dec || kind === FlagKind.mul ? b & 1n : b;
+            const operands = size === 3 ? [a, second, c] : [a, second, c].map((n) => Number(BigInt.asIntN(32, n)));
             const expected = reference(kind, size, a, second, c);
             const where = `kind ${kind} size ${size} a ${a.toString(16)} b ${second.toString(16)} c ${c}`;
             const known = wasm[`bits ${kind} ${size}`]!(...operands);
@@ -217,8 +181,7 @@ test("flags and conditions of every kind and size are what the manual says", () 
               const truth = condition(expected, code);
               const one = wasm[`${kind} ${size} ${code}`]!(...operands);
               const other = wasm[`of bits ${code}`]!(expected);
-              if (one !== truth || other !== truth)
-                expect.fail(`${where}: condition ${code} ${one} ${other}`);
+              if (one !== truth || other !== truth) expect.fail(`${where}: condition ${code} ${one} ${other}`);
             }
           }
         }

@@ -227,7 +227,7 @@ function inlineLeaves(source: CodeSource, parts: Part[], index: Map<number, numb
       room -= size;
       return copyParts(parts, body, part.executions).get(callee)!;
     });
-    if (callees.length === 0 || callees.every((callee, i) => callee === copied[i])) continue;
+    if (callees.every((callee, i) => callee === copied[i])) continue;
     const ways = terminatorOf(part) === ops.call ? [{ part: copied[0]!, pc: part.ways[0]!.pc }] : part.ways;
     parts[at] = { ...part, ways, callees: copied };
   }

@@ -6,7 +6,6 @@ import {
   and,
   both,
   choose,
-  fill,
   join,
   low64,
   mappedRow,

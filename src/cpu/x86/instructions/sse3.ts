@@ -17,7 +17,6 @@ import {
   readLow,
   readMmx,
   shuffle,
-  two,
   widen,
   writeMmx,
   xor,

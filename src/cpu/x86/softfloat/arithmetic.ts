@@ -101,7 +101,7 @@ function addMagnitudes(
   if (sign === otherSign) {
     const low = (al + bl) | 0;
     const sum = (ah >>> 0) + (bh >>> 0) + (low >>> 0 < al >>> 0 ? 1 : 0);
-    let high = sum | 0;
+    const high = sum | 0;
     if (sum >= 0x1_0000_0000) {
       rest = (low << 31) | (rest >>> 1) | (rest & 1);
       rounder(r, sign, exponent + 1, (high >>> 1) | 0x80000000, (low >>> 1) | (high << 31), rest);

@@ -293,23 +293,20 @@ function writeFinish(f: Writer): void {
     },
     () => f.giveUpIf(w("ge_u", w("sub", $(exponent), n(1)), n(0x7ffd))),
   );
-  f.if(
-    q("ne", $(rest), l(0)),
-    () => {
-      f.set(bits, n(inexact));
-      const odd = q("or", q("shl", $(rest), l(1)), q("and", $(significand), l(1)));
-      f.if(q("lt_s", $(rest), l(0)), () =>
-        f.if(q("ne", odd, l(0)), () => {
-          f.set(bits, n(inexact | c1));
-          f.set(significand, q("add", $(significand), l(1)));
-          f.if(f.zero($(significand)), () => {
-            f.set(significand, l(...least));
-            f.set(exponent, w("add", $(exponent), n(1)));
-          });
-        }),
-      );
-    },
-  );
+  f.if(q("ne", $(rest), l(0)), () => {
+    f.set(bits, n(inexact));
+    const odd = q("or", q("shl", $(rest), l(1)), q("and", $(significand), l(1)));
+    f.if(q("lt_s", $(rest), l(0)), () =>
+      f.if(q("ne", odd, l(0)), () => {
+        f.set(bits, n(inexact | c1));
+        f.set(significand, q("add", $(significand), l(1)));
+        f.if(f.zero($(significand)), () => {
+          f.set(significand, l(...least));
+          f.set(exponent, w("add", $(exponent), n(1)));
+        });
+      }),
+    );
+  });
   f.write(at, w("or", $(exponent), $(sign)), $(significand));
   f.if($(pop), () => f.pop(word));
   f.done(word, $(bits));
@@ -460,7 +457,7 @@ function fromInteger(f: Writer, value: number, head: number, significand: number
 }
 
 function writeArithmetic(f: Writer, functions: ArithmeticFunctions): void {
-  const { $, n, l, w, q } = f;
+  const { $, n, w } = f;
   const word = f.begin(summary | masks | precision | rounding, masks | precision);
   const request = f.i32();
   f.set(request, f.request());
