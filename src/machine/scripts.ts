@@ -24,13 +24,13 @@ export async function runScripts(
   tell: (message: string) => void,
 ): Promise<void> {
   for (const { package: name, path, args, environment } of scripts) {
-    const script = machine.start(path, { args, env: environment, stdin: "empty", stdout: "pipe", stderr: "pipe" });
+    const run = machine.start(path, { args, env: environment, stdin: "empty", stdout: "pipe", stderr: "pipe" });
     const words: string[] = [];
-    const reading = Promise.all([collect(script.stdout, words), collect(script.stderr, words)]);
-    const { status } = await script.exited;
+    const reading = Promise.all([collect(run.stdout, words), collect(run.stderr, words)]);
+    const { status } = await run.exited;
     await Promise.race([reading, new Promise<void>((resolve) => void timers.after(grace, resolve))]);
-    script.stdout.cancel();
-    script.stderr.cancel();
+    run.stdout.cancel();
+    run.stderr.cancel();
     if (status === 0) continue;
     const script = path.slice(path.lastIndexOf(".") + 1);
     tell(`${script} of ${name} ended with ${status}: ${words.join("").trim().slice(-lastWords)}`);
