@@ -3,13 +3,13 @@
 import { PageFault, type GuestMemory } from "../memory/guest.ts";
 import { Access, Denied, layout, pageShift } from "../memory/layout.ts";
 import { callouts } from "./callouts.ts";
-import { encode } from "./interpreter/encode.ts";
+import { encode, encodeRelocatable, place } from "./interpreter/encode.ts";
 import { Header, atOperation, blockCount, blockEntry, exitHot, map, targetMask } from "./interpreter/format.ts";
 import { interpreterModule } from "./interpreter/module.ts";
 import type { Block } from "./ir/builder.ts";
 import { opNumber } from "./ir/ops.ts";
 import { ExitKind, Vector, offsets } from "./state.ts";
-import { CodeCache, type KnownModule } from "./translate/cache.ts";
+import { CodeCache, KnownBlock, type KnownModule } from "./translate/cache.ts";
 import { supportModule } from "./translate/support.ts";
 import { BranchEntry, branchEntry, type CodeSource, type RegionCompiler } from "./translate/types.ts";
 import { Trap } from "./trap.ts";
@@ -29,14 +29,16 @@ const batchSize = 8;
 const knownThreshold = 2;
 /** Executions before a block that could not be compiled is tried again. */
 const retryThreshold = 1 << 24;
+/** Translations and changes of tier in one run, some milliseconds of work: then the kernel gets its turn. */
+const mostRounds = 200;
 
 type Callout = (number: number) => number;
 
 interface Support {
   readonly interpreter: WebAssembly.Module;
   readonly support: WebAssembly.Module;
-  /** Does the ordinary cases of x87 callouts (x86/x87/fast.ts). */
-  readonly fast: WebAssembly.Module;
+  /** Does the ordinary cases of x87 callouts (x86/x87/fast.ts); absent in 64-bit mode, where they are few. */
+  readonly fast: WebAssembly.Module | undefined;
 }
 
 /** What all machines of one mode share: modules that never change, and what was translated. */
@@ -46,7 +48,7 @@ export class Translations implements Support {
   readonly caches: readonly [CodeCache, CodeCache];
   readonly interpreter: WebAssembly.Module;
   readonly support: WebAssembly.Module;
-  readonly fast: WebAssembly.Module;
+  readonly fast: WebAssembly.Module | undefined;
   readonly compiler: RegionCompiler | undefined;
   /** Executions that make a block hot. */
   readonly threshold: number;
@@ -60,7 +62,7 @@ export class Translations implements Support {
     this.threshold = options.threshold ?? hotThreshold;
     this.interpreter = new WebAssembly.Module(interpreterModule(options.long));
     this.support = new WebAssembly.Module(supportModule(options.long));
-    this.fast = new WebAssembly.Module(fastModule());
+    this.fast = options.long ? undefined : new WebAssembly.Module(fastModule());
   }
 
   /**
@@ -88,7 +90,7 @@ const largeArena: Arena = { start: layout.arena, end: layout.arenaEnd };
 /** A translated block of this address space. */
 interface Entry {
   readonly pc: number;
-  readonly block: Block;
+  readonly known: KnownBlock;
   /** Its interpreter code; 0 when it has none. */
   address: number;
   /** Executions counted by earlier encodings. */
@@ -184,7 +186,9 @@ export class X86Machine {
     this.stub = supported["stub"];
     for (let i = 0; i < this.table.length; i++) this.table.set(i, this.stub);
     const around = (callout: Callout): Callout =>
-      new WebAssembly.Instance(fast, { env: { memory: memory.wasm, callout } }).exports["callout"] as Callout;
+      fast === undefined
+        ? callout
+        : (new WebAssembly.Instance(fast, { env: { memory: memory.wasm, callout } }).exports["callout"] as Callout);
     this.calloutFromRegion = around(this.callout);
     const interpreting = new WebAssembly.Instance(interpreter, {
       env: { memory: memory.wasm, table: this.table, slow: this.slow, callout: around(this.calloutFromBlock) },
@@ -230,6 +234,7 @@ export class X86Machine {
     this.cpu = cpu;
     let left = fuel;
     let redo = false;
+    let rounds = 0;
     for (;;) {
       const environment = cpu.words[word.mxcsr]! & environmentMask;
       if (needsDirected(environment) !== this.directed) this.redirect();
@@ -243,13 +248,13 @@ export class X86Machine {
       }
       const kind = this.drive(address, slot ?? 0, left);
       redo = false;
-      // Code that rewrites itself comes back here each time: that costs too, or it would never end.
-      left = cpu.words[word.fuel]! - 1;
+      left = cpu.words[word.fuel]!;
       if (kind === ExitKind.untranslated) this.predict(cpu.words[word.pc]! >>> 0);
       else if (kind === ExitKind.slow) redo = true;
       else if (kind === exitHot) this.heat(cpu.words[word.pc]! >>> 0);
       else return this.stopped(kind >= atOperation ? this.locate(kind) : kind);
-      if (left < 0) return this.stopped(ExitKind.budget);
+      // Code that rewrites itself comes back here each time without spending fuel.
+      if (left < 0 || ++rounds === mostRounds) return this.stopped(ExitKind.budget);
     }
   }
 
@@ -279,7 +284,7 @@ export class X86Machine {
   private marks(address: number): number[] {
     const entry = this.encoded[this.memory.i32[(address + Header.id) >>> 2]!]!;
     const marks: number[] = [];
-    encode(entry.block, new Int32Array(0), address, Infinity, marks);
+    encode(entry.known.block, new Int32Array(0), address, Infinity, marks);
     return marks;
   }
 
@@ -315,16 +320,19 @@ export class X86Machine {
     if (entry !== undefined) return entry;
     const { memory, cache, translations } = this;
     memory.check(pc, 1, Access.execute);
-    let block = cache.block(pc, memory.u8);
-    if (block === undefined) {
+    let known = cache.block(pc, memory.u8);
+    if (known === undefined) {
       this.fetchPage = -1;
-      block = translateBlock(this.fetch, pc, this.long, this.directed);
+      const block = translateBlock(this.fetch, pc, this.long, this.directed);
       // What ends in a trap may depend on bytes behind it.
-      if (!endsInTrap(block)) cache.keepBlock(pc, block, memory.u8);
+      known = endsInTrap(block)
+        ? new KnownBlock({ block, bytes: memory.u8.slice(pc, pc + block.length) }, false)
+        : cache.keepBlock(pc, block, memory.u8);
       translations.counts.blocks++;
       translations.counts.instructions += block.instructions.length >>> 1;
     }
-    entry = { pc, block, address: 0, executions: 0, started: 0 };
+    const { block } = known;
+    entry = { pc, known, address: 0, executions: 0, started: 0 };
     this.entries.set(pc, entry);
     const last = (pc + block.length - (endsInTrap(block) ? 0 : 1)) >>> pageShift;
     for (let page = pc >>> pageShift; page <= last; page++) this.watch(page, entry);
@@ -348,12 +356,11 @@ export class X86Machine {
   };
 
   private encodeEntry(entry: Entry): number {
-    let behind = encode(entry.block, this.memory.i32, this.top, this.arena.end);
+    let behind = this.placeEntry(entry);
     if (behind === 0) {
       this.flush();
-      behind = encode(entry.block, this.memory.i32, this.top, this.arena.end);
-      if (behind === 0)
-        throw new RangeError(`interpreter: no room for a block of ${entry.block.code.length / 4} operations`);
+      behind = this.placeEntry(entry);
+      if (behind === 0) throw new RangeError("interpreter: a block does not fit the arena");
     }
     const { i32 } = this.memory;
     const address = (entry.address = this.top);
@@ -365,6 +372,14 @@ export class X86Machine {
     i32[at] = entry.pc | 0;
     i32[at + 1] = address;
     return address;
+  }
+
+  /** Encodes a block at the top of the arena, or copies it when it was encoded before. */
+  private placeEntry({ known }: Entry): number {
+    const { i32 } = this.memory;
+    if (known.uses++ === 0) return encode(known.block, i32, this.top, this.arena.end);
+    known.encoded ??= encodeRelocatable(known.block);
+    return place(known.encoded, i32, this.top, this.arena.end);
   }
 
   private threshold(entry: Entry): number {
@@ -498,7 +513,7 @@ export class X86Machine {
     const entry = this.entries.get(pc);
     const { compiler, threshold } = this.translations;
     if (entry === undefined || compiler === undefined) return;
-    const known = this.cache.module(pc, this.memory.u8);
+    const known = this.cache.modulesAt(pc).find((module) => this.applies(module));
     if (known !== undefined) this.install(known);
     else if (this.count(entry) >= threshold) {
       const waiting = this.hot.includes(pc);
@@ -513,6 +528,20 @@ export class X86Machine {
     entry.executions = this.count(entry);
     const rest = threshold - entry.executions;
     this.countdown(entry, rest > 0 ? rest : this.hot.includes(pc) ? threshold / 10 : retryThreshold);
+  }
+
+  /** Whether a module was made from the code that is in memory now. */
+  private applies(known: KnownModule): boolean {
+    const { ranges } = known.compiled;
+    try {
+      // Readies pages that were not touched yet.
+      for (let i = 0; i < ranges.length; i += 2)
+        this.memory.check(ranges[i]! >>> 0, ranges[i + 1]! - ranges[i]!, Access.execute);
+    } catch (refused) {
+      if (refused instanceof PageFault) return false;
+      throw refused;
+    }
+    return known.matches(this.memory.u8);
   }
 
   /** Compiles the code at `pc` now, hot or not: for tests that compare compiled code with the interpreter. */
@@ -583,7 +612,7 @@ export class X86Machine {
       },
       block: (pc) => {
         try {
-          return machine.entry(pc).block;
+          return machine.entry(pc).known.block;
         } catch (refused) {
           if (refused instanceof PageFault) return undefined;
           throw refused;

@@ -60,7 +60,7 @@ opRows.forEach(({ args, result, effect }, i) => {
 function classify(kind: number, ...names: string[]): void {
   for (const name of names) classes[opNumber(name)] = kind;
 }
-function place(name: string, kind: number, handler: number, base: number, scale: number): void {
+function assign(name: string, kind: number, handler: number, base: number, scale: number): void {
   const i = opNumber(name);
   classes[i] = kind;
   handlerOf[i] = handler;
@@ -78,28 +78,28 @@ classify(Class.narrow, "i32.wrap_i64");
 classify(Class.widen, "i64.extend_i32_u");
 classify(Class.flagBits, "cc.bits32", "cc.bits64");
 const { copy8, copy16, copy32, copy64, copy128, store8, store16, store32 } = copies;
-place("get64", Class.getWhole, copy64, 0, 8);
-place("get32", Class.getWhole, copy32, 0, 8);
-place("getx", Class.getWhole, copy128, offsets.xmm, 16);
-place("get16", Class.copy, copy16, 0, 8);
-place("get8", Class.copy, copy8, 0, 8);
-place("get8h", Class.copy, copy8, 1, 8);
-place("state.load8", Class.copy, copy8, 0, 1);
-place("state.load16", Class.copy, copy16, 0, 1);
-place("state.load32", Class.copy, copy32, 0, 1);
-place("state.load64", Class.copy, copy64, 0, 1);
-place("state.loadf64", Class.copy, copy64, 0, 1);
-place("set64", Class.setWhole, copy64, 0, 8);
-place("set32", Class.setWhole, copy32, 0, 8);
-place("setx", Class.setWhole, copy128, offsets.xmm, 16);
-place("set16", Class.store, store16, 0, 8);
-place("set8", Class.store, store8, 0, 8);
-place("set8h", Class.store, store8, 1, 8);
-place("state.store8", Class.store, store8, 0, 1);
-place("state.store16", Class.store, store16, 0, 1);
-place("state.store32", Class.store, store32, 0, 1);
-place("state.store64", Class.store, copy64, 0, 1);
-place("state.storef64", Class.store, copy64, 0, 1);
+assign("get64", Class.getWhole, copy64, 0, 8);
+assign("get32", Class.getWhole, copy32, 0, 8);
+assign("getx", Class.getWhole, copy128, offsets.xmm, 16);
+assign("get16", Class.copy, copy16, 0, 8);
+assign("get8", Class.copy, copy8, 0, 8);
+assign("get8h", Class.copy, copy8, 1, 8);
+assign("state.load8", Class.copy, copy8, 0, 1);
+assign("state.load16", Class.copy, copy16, 0, 1);
+assign("state.load32", Class.copy, copy32, 0, 1);
+assign("state.load64", Class.copy, copy64, 0, 1);
+assign("state.loadf64", Class.copy, copy64, 0, 1);
+assign("set64", Class.setWhole, copy64, 0, 8);
+assign("set32", Class.setWhole, copy32, 0, 8);
+assign("setx", Class.setWhole, copy128, offsets.xmm, 16);
+assign("set16", Class.store, store16, 0, 8);
+assign("set8", Class.store, store8, 0, 8);
+assign("set8h", Class.store, store8, 1, 8);
+assign("state.store8", Class.store, store8, 0, 1);
+assign("state.store16", Class.store, store16, 0, 1);
+assign("state.store32", Class.store, store32, 0, 1);
+assign("state.store64", Class.store, copy64, 0, 1);
+assign("state.storef64", Class.store, copy64, 0, 1);
 
 const op = {
   jump: opNumber("jump"),
@@ -505,4 +505,35 @@ export function encode(block: Block, memory: Int32Array, address: number, end: n
     }
   }
   return (at * 4 + 7) & ~7;
+}
+
+/** A block's interpreter code, to be copied to any address. */
+export interface Relocatable {
+  /** As it is at address 0. */
+  readonly words: Int32Array;
+  /** Indices of words that are addresses within the block. */
+  readonly addresses: Int32Array;
+}
+
+/** Encodes a block once for many places. */
+export function encodeRelocatable(block: Block): Relocatable {
+  const limit = Header.size + block.code.length * 24 + 64;
+  const first = new Int32Array(limit >>> 2);
+  const length = encode(block, first, 0, limit) >>> 2;
+  // What differs at another address is an address.
+  const second = new Int32Array(first.length + 1);
+  encode(block, second, 4, limit + 4);
+  const addresses: number[] = [];
+  for (let i = 0; i < length; i++) if (first[i] !== second[i + 1]) addresses.push(i);
+  return { words: first.slice(0, length), addresses: Int32Array.from(addresses) };
+}
+
+/** Copies an encoded block to `address`; gives the address behind it, or 0 when it does not fit below `end`. */
+export function place(from: Relocatable, memory: Int32Array, address: number, end: number): number {
+  const { words, addresses } = from;
+  if (address + words.length * 4 > end) return 0;
+  const at = address >>> 2;
+  memory.set(words, at);
+  for (let i = 0; i < addresses.length; i++) memory[at + addresses[i]!] = words[addresses[i]!]! + address;
+  return address + words.length * 4;
 }

@@ -147,7 +147,7 @@ export class Archive {
   }
 
   /** The block at `pc` whose code is what `memory` holds. */
-  block(pc: number, memory: Uint8Array): Block | undefined {
+  block(pc: number, memory: Uint8Array): ArchivedBlock | undefined {
     const { words, octets } = this;
     const [index, mask] = [words[Head.index]!, words[Head.mask]!];
     for (let probe = spread(pc | 0) & mask; ; probe = (probe + 1) & mask) {
@@ -163,11 +163,14 @@ export class Archive {
       while (i < length && octets[end * 4 + i] === memory[pc + i]) i++;
       if (i < length) continue;
       return {
-        pc: pc | 0,
-        length,
-        code: words.subarray(code, pool),
-        pool: words.subarray(pool, instructions),
-        instructions: words.subarray(instructions, end),
+        block: {
+          pc: pc | 0,
+          length,
+          code: words.subarray(code, pool),
+          pool: words.subarray(pool, instructions),
+          instructions: words.subarray(instructions, end),
+        },
+        bytes: octets.subarray(end * 4, end * 4 + length),
       };
     }
   }

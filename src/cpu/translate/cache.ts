@@ -1,9 +1,27 @@
 // Translations that the processes of one machine share: blocks and compiled modules, found by address and verified against
 // the bytes they were made from. So a forked or executed process starts with what its relatives have learnt.
 
+import type { Relocatable } from "../interpreter/encode.ts";
 import type { Block } from "../ir/builder.ts";
 import { Archive, pack, type ArchivedBlock, type ArchivedModule } from "./archive.ts";
 import type { CompiledModule } from "./types.ts";
+
+/** A block, the code bytes it was made from, and its interpreter code once that was wanted more than once. */
+export class KnownBlock implements ArchivedBlock {
+  readonly block: Block;
+  readonly bytes: Uint8Array;
+  /** It came from an archive. */
+  readonly archived: boolean;
+  encoded: Relocatable | undefined;
+  /** How often it was encoded. */
+  uses = 0;
+
+  constructor({ block, bytes }: ArchivedBlock, archived: boolean) {
+    this.block = block;
+    this.bytes = bytes;
+    this.archived = archived;
+  }
+}
 
 /** A compiled module that may be instantiated where memory holds the code it was made from. */
 export class KnownModule {
@@ -40,7 +58,7 @@ const firstSlot = 1;
 const largestArchive = 64 << 20;
 
 export class CodeCache {
-  private readonly blocks = new Map<number, ArchivedBlock[]>();
+  private readonly blocks = new Map<number, KnownBlock[]>();
   private readonly modules = new Map<number, KnownModule[]>();
   private slots = new Map<number, number>();
   private slab = new Uint8Array(0x10000);
@@ -51,19 +69,24 @@ export class CodeCache {
   private newBlocks = 0;
 
   /** A block at `pc` made from the bytes that are there now. */
-  block(pc: number, memory: Uint8Array): Block | undefined {
+  block(pc: number, memory: Uint8Array): KnownBlock | undefined {
     const known = this.blocks.get(pc);
     if (known !== undefined)
-      for (const { block, bytes } of known) if (same(bytes, 0, memory, pc, bytes.length)) return block;
-    return this.archive?.block(pc, memory);
+      for (const entry of known) if (same(entry.bytes, 0, memory, pc, entry.bytes.length)) return entry;
+    const archived = this.archive?.block(pc, memory);
+    return archived && this.remember(pc, new KnownBlock(archived, true));
   }
 
-  keepBlock(pc: number, block: Block, memory: Uint8Array): void {
+  keepBlock(pc: number, block: Block, memory: Uint8Array): KnownBlock {
+    this.newBlocks++;
+    return this.remember(pc, new KnownBlock({ block, bytes: this.copy(memory, pc, block.length) }, false));
+  }
+
+  private remember(pc: number, entry: KnownBlock): KnownBlock {
     const known = this.blocks.get(pc);
-    const entry = { block, bytes: this.copy(memory, pc, block.length) };
     if (known === undefined) this.blocks.set(pc, [entry]);
     else keep(known, entry);
-    this.newBlocks++;
+    return entry;
   }
 
   /** A copy of code bytes, in a buffer shared with others: small typed arrays of their own are costly. */
@@ -83,9 +106,9 @@ export class CodeCache {
     return this.modules.has(pc);
   }
 
-  /** A module with an entry at `pc` made from the bytes that are there now. */
-  module(pc: number, memory: Uint8Array): KnownModule | undefined {
-    return this.modules.get(pc)?.find((known) => known.matches(memory));
+  /** Modules with an entry at `pc`, newest first. */
+  modulesAt(pc: number): readonly KnownModule[] {
+    return this.modules.get(pc) ?? [];
   }
 
   keepModule(compiled: CompiledModule, memory: Uint8Array): KnownModule {
