@@ -6,7 +6,8 @@ import { resetFloatingPoint } from "../cpu/x86/x87/unit.ts";
 import { ActionFlag, type SignalAction, type SignalInfo } from "../kernel/signal.ts";
 import { setMask } from "../kernel/signals.ts";
 import type { Task } from "../kernel/task.ts";
-import { Access } from "../memory/layout.ts";
+import { PageFault } from "../memory/guest.ts";
+import { Access, layout } from "../memory/layout.ts";
 import {
   cpu,
   fxsaveSize,
@@ -68,8 +69,14 @@ function stackTop(task: Task, action: SignalAction, below: number): number {
   const now = cpu(task).get(Register.rsp);
   const usable = signalStack.size !== 0 && (signalStack.flags & StackFlag.disable) === 0;
   if ((action.flags & ActionFlag.onStack) !== 0 && usable && !isOnStack(task, now))
-    return signalStack.base + signalStack.size;
-  return now - below;
+    return reachable(signalStack.base + signalStack.size);
+  return reachable(now - below);
+}
+
+/** No place for a frame is beyond the address space, where doubles stop being exact. Throws PageFault. */
+function reachable(top: number): number {
+  if (top > layout.end) throw new PageFault(top, Access.write, false);
+  return top;
 }
 
 /** SS_ flags as the guest sees them. */

@@ -182,7 +182,12 @@ function interruptCall(task: Task, action: SignalAction): void {
   const { blocked, process } = task;
   if (!blocked) return;
   const { wait } = blocked;
-  const partial = wait.interrupted?.();
+  let partial: number | undefined;
+  try {
+    partial = wait.interrupted?.();
+  } catch (error) {
+    partial = errorNumber(error);
+  }
   process.kernel.scheduler.unblock(task);
   const view = cpu(task);
   if (partial !== undefined) return finish(task, view, partial);
