@@ -6,6 +6,7 @@ import { Open, type OpenFile, Poll } from "../../kernel/file.ts";
 import { descriptorLimit } from "../../kernel/filetable.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { Wait, WaitQueue } from "../../kernel/wait.ts";
+import { PageFault } from "../../memory/guest.ts";
 import { Access } from "../../memory/layout.ts";
 import { fileOf } from "../at.ts";
 import { address, int, size, uint } from "../kinds.ts";
@@ -93,15 +94,19 @@ export const poll = syscall({ x86_64: 7, i386: 168 }, [address, uint, int], (tas
 
 const timeoutAt = (task: Task, at: number, width: Width) => (at === 0 ? undefined : readTimespec(task, at, width));
 
-/** Hands back what is left of the time, as Linux does. */
+/** Hands back what is left of the time, as Linux does: without a word where it cannot be written (poll_select_finish). */
 function withRemaining(task: Task, wait: Wait<number>, write: ((left: number) => void) | undefined): Wait<number> {
   if (!write || wait.deadline === undefined) return wait;
   const { kernel } = task.process;
   return {
     ...wait,
     finished: () => {
-      write(Math.max(0, wait.deadline! - kernel.now()));
       wait.finished?.();
+      try {
+        write(Math.max(0, wait.deadline! - kernel.now()));
+      } catch (error) {
+        if (!(error instanceof PageFault)) throw error;
+      }
     },
   };
 }
