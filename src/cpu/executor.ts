@@ -5,24 +5,17 @@ import { Access, Denied, layout, pageShift } from "../memory/layout.ts";
 import { callouts } from "./callouts.ts";
 import { encode, encodeRelocatable, place } from "./interpreter/encode.ts";
 import { Header, atOperation, blockCount, blockEntry, exitHot, map, targetMask } from "./interpreter/format.ts";
-import { interpreterModule } from "./interpreter/module.ts";
 import type { Block } from "./ir/builder.ts";
 import { opNumber } from "./ir/ops.ts";
 import { ExitKind, Vector, offsets } from "./state.ts";
-import { CodeCache, KnownBlock, type KnownModule } from "./translate/cache.ts";
-import { supportModule } from "./translate/support.ts";
+import { KnownBlock, type CodeCache, type KnownModule } from "./translate/cache.ts";
 import { BranchEntry, branchEntry, type CodeSource, type RegionCompiler } from "./translate/types.ts";
+import type { Translations } from "./translations.ts";
 import { Trap } from "./trap.ts";
 import type { CpuView } from "./view.ts";
 import { translateBlock } from "./x86/block.ts";
 import { environmentMask, needsDirected } from "./x86/directed.ts";
-import { fastModule } from "./x86/x87/fast.ts";
 
-/**
- * Executions of a block before the region around it is compiled. Compiling a block takes milliseconds while the compiler is
- * young, interpreting it a tenth of a microsecond.
- */
-export const hotThreshold = 10_000;
 /** Hot blocks are compiled together: when this many wait, or when one of them ran a tenth of the threshold again. */
 const batchSize = 8;
 /** Executions before a compiled module of a relative process is looked for. */
@@ -32,52 +25,9 @@ const retryThreshold = 1 << 24;
 /** Translations and changes of tier in one run, some milliseconds of work: then the kernel gets its turn. */
 const mostRounds = 200;
 
+export { Translations, hotThreshold } from "./translations.ts";
+
 type Callout = (number: number) => number;
-
-interface Support {
-  readonly interpreter: WebAssembly.Module;
-  readonly support: WebAssembly.Module;
-  /** Does the ordinary cases of x87 callouts (x86/x87/fast.ts); absent in 64-bit mode, where they are few. */
-  readonly fast: WebAssembly.Module | undefined;
-}
-
-/** What all machines of one mode share: modules that never change, and what was translated. */
-export class Translations implements Support {
-  readonly long: boolean;
-  /** Translations for the ordinary floating-point environment, and for all others (x86/directed.ts). */
-  readonly caches: readonly [CodeCache, CodeCache];
-  readonly interpreter: WebAssembly.Module;
-  readonly support: WebAssembly.Module;
-  readonly fast: WebAssembly.Module | undefined;
-  readonly compiler: RegionCompiler | undefined;
-  /** Executions that make a block hot. */
-  readonly threshold: number;
-  /** Counts for measurements. */
-  readonly counts = { blocks: 0, instructions: 0, regions: 0, flushes: 0, invalidations: 0 };
-
-  constructor(options: { long: boolean; compiler?: RegionCompiler; threshold?: number }) {
-    this.long = options.long;
-    this.caches = [new CodeCache(), new CodeCache()];
-    this.compiler = options.compiler;
-    this.threshold = options.threshold ?? hotThreshold;
-    this.interpreter = new WebAssembly.Module(interpreterModule(options.long));
-    this.support = new WebAssembly.Module(supportModule(options.long));
-    this.fast = options.long ? undefined : new WebAssembly.Module(fastModule());
-  }
-
-  /**
-   * Takes over what `save` gave in an earlier run; before anything is translated. `version` names the build: what another
-   * build has translated is of no use. False when the data are not usable.
-   */
-  load(data: Uint8Array<ArrayBuffer>, version: string): boolean {
-    return this.caches[0].load(data, `${version} ${this.long}`);
-  }
-
-  /** Translations for the next run; undefined when they would hardly differ from what was loaded. */
-  save(version: string): Uint8Array<ArrayBuffer> | undefined {
-    return this.caches[0].save(`${version} ${this.long}`);
-  }
-}
 
 /** Where encoded blocks may live in linear memory: a place that is always there, and a larger one. */
 interface Arena {

@@ -8,13 +8,12 @@ import { defineHelper, emitCondition, emitConditionOfBits, emitPure, type Helper
 import type { Size } from "../ir/flags.ts";
 import { opRows, type OpRow, type ValueType } from "../ir/ops.ts";
 import { ExitKind, Vector, offsets, stateAddress } from "../state.ts";
-import { importSurroundings, loadRegister, registerCount, regionType } from "../translate/support.ts";
-import { BranchEntry } from "../translate/types.ts";
-import { environmentMask } from "../x86/directed.ts";
+import { importSurroundings } from "../translate/support.ts";
+import { lanes, memoryOps } from "./accesses.ts";
+import { blockIndex, defineDriver } from "./driver.ts";
 import {
   Header,
   atOperation,
-  blockCount,
   copies,
   exitHot,
   flagBits,
@@ -22,7 +21,6 @@ import {
   lengths,
   map,
   setFlags,
-  startWeight,
   targetMask,
   testBits,
   testKnown,
@@ -30,47 +28,9 @@ import {
   testedKinds,
 } from "./format.ts";
 
-/** Loads and stores: bytes, and the wasm instruction. */
-const memoryOps: Record<string, { bytes: number; opcode: number }> = {
-  load8: { bytes: 1, opcode: op["i32.load8_u"] },
-  load16: { bytes: 2, opcode: op["i32.load16_u"] },
-  load32: { bytes: 4, opcode: op["i32.load"] },
-  load64: { bytes: 8, opcode: op["i64.load"] },
-  loadf32: { bytes: 4, opcode: op["f32.load"] },
-  loadf64: { bytes: 8, opcode: op["f64.load"] },
-  load128: { bytes: 16, opcode: op["v128.load"] },
-  load32_zero: { bytes: 4, opcode: op["v128.load32_zero"] },
-  load64_zero: { bytes: 8, opcode: op["v128.load64_zero"] },
-  store8: { bytes: 1, opcode: op["i32.store8"] },
-  store16: { bytes: 2, opcode: op["i32.store16"] },
-  store32: { bytes: 4, opcode: op["i32.store"] },
-  store64: { bytes: 8, opcode: op["i64.store"] },
-  storef32: { bytes: 4, opcode: op["f32.store"] },
-  storef64: { bytes: 8, opcode: op["f64.store"] },
-  store128: { bytes: 16, opcode: op["v128.store"] },
-};
-
 const loads = { i32: "i32.load", i64: "i64.load", f32: "f32.load", f64: "f64.load", v128: "v128.load" } as const;
 const stores = { i32: "i32.store", i64: "i64.store", f32: "f32.store", f64: "f64.store", v128: "v128.store" } as const;
 type Plain = keyof typeof loads;
-
-/** Lane operations by shape: bytes of a lane and its loads. */
-const lanes: Record<string, { bytes: number; load: number; store: number }> = {
-  "i8x16.extract_lane_s": { bytes: 1, load: op["i32.load8_s"], store: 0 },
-  "i8x16.extract_lane_u": { bytes: 1, load: op["i32.load8_u"], store: 0 },
-  "i8x16.replace_lane": { bytes: 1, load: op["i32.load"], store: op["i32.store8"] },
-  "i16x8.extract_lane_s": { bytes: 2, load: op["i32.load16_s"], store: 0 },
-  "i16x8.extract_lane_u": { bytes: 2, load: op["i32.load16_u"], store: 0 },
-  "i16x8.replace_lane": { bytes: 2, load: op["i32.load"], store: op["i32.store16"] },
-  "i32x4.extract_lane": { bytes: 4, load: op["i32.load"], store: 0 },
-  "i32x4.replace_lane": { bytes: 4, load: op["i32.load"], store: op["i32.store"] },
-  "i64x2.extract_lane": { bytes: 8, load: op["i64.load"], store: 0 },
-  "i64x2.replace_lane": { bytes: 8, load: op["i64.load"], store: op["i64.store"] },
-  "f32x4.extract_lane": { bytes: 4, load: op["f32.load"], store: 0 },
-  "f32x4.replace_lane": { bytes: 4, load: op["f32.load"], store: op["f32.store"] },
-  "f64x2.extract_lane": { bytes: 8, load: op["f64.load"], store: 0 },
-  "f64x2.replace_lane": { bytes: 8, load: op["f64.load"], store: op["f64.store"] },
-};
 
 /**
  * Bytes of the interpreter's module. Imports `env.memory`, `env.table` (compiled functions), `env.slow(low, high, bytes,
@@ -80,18 +40,6 @@ const lanes: Record<string, { bytes: number; load: number; store: number }> = {
  */
 export function interpreterModule(long: boolean): Uint8Array<ArrayBuffer> {
   return new Generator(long).finish();
-}
-
-/** Turns the pc on the stack, also in a local, into its offset in the table of blocks: see `blockEntry`. */
-function blockIndex(code: Code, pc: number): Code {
-  code
-    .get(pc)
-    .i32(12)
-    .op(op["i32.shr_u"])
-    .op(op["i32.xor"])
-    .i32(blockCount - 1)
-    .op(op["i32.and"]);
-  return code.i32(3).op(op["i32.shl"]);
 }
 
 class Generator {
@@ -144,7 +92,7 @@ class Generator {
   finish(): Uint8Array<ArrayBuffer> {
     const { to } = this;
     this.body();
-    to.exportFunction("run", this.driver());
+    to.exportFunction("run", defineDriver(to, this.long, this.run));
     return to.finish({ names: true });
   }
 
@@ -153,67 +101,6 @@ class Generator {
     if (index === undefined) this.helpers.set(name, (index = defineHelper(this.to, name, this.helper)));
     return index;
   };
-
-  /** The way between compiled and interpreted code: looks up where each of them stopped. */
-  private driver(): number {
-    const { to, long } = this;
-    const i = type.i32;
-    const signature = regionType(to, long);
-    const { index, code } = to.function(to.type([i, i, i], [i]), "run");
-    const [block, slot, fuel] = [0, 1, 2];
-    const [kind, pc, at, left] = [code.local(i), code.local(i), code.local(i), code.local(i)];
-    const state = (offset: number) => code.i32(0).memory(op["i32.load"], stateAddress(offset));
-    const done = code.block();
-    const again = code.loop();
-    code.get(slot).if(type.i32);
-    for (let register = 0; register < registerCount(long); register++) loadRegister(code, long, register);
-    code.get(fuel).get(slot).callIndirect(signature);
-    code.else();
-    code.get(block).get(fuel).call(this.run);
-    code.end().set(kind);
-    state(offsets.fuel).set(fuel);
-    const elsewhere = code.block();
-    // A block whose countdown ran out may have compiled code.
-    code.get(kind).i32(exitHot).op(op["i32.eq"]).if();
-    code.i32(0).memory(op["i32.load"], map.block).memory(op["i32.load"], Header.slot).tee(slot).brIf(again);
-    code.br(done).end();
-    code.get(kind).i32(ExitKind.untranslated).op(op["i32.ne"]).brIf(done);
-    code.get(fuel).i32(0).op(op["i32.lt_s"]).brIf(done);
-    state(offsets.pc + 4).brIf(done);
-    state(offsets.mxcsr).i32(environmentMask).op(op["i32.and"]);
-    code.i32(0).memory(op["i32.load"], map.environment).op(op["i32.ne"]).brIf(done);
-    state(offsets.pc).tee(pc);
-    blockIndex(code, pc).tee(at);
-    code.memory(op["i32.load"], map.blocks).get(pc).op(op["i32.ne"]).brIf(done);
-    code
-      .get(at)
-      .memory(op["i32.load"], map.blocks + 4)
-      .tee(block);
-    code.memory(op["i32.load"], Header.slot).tee(slot).op(op["i32.eqz"]).brIf(elsewhere);
-    // Compiled branches shall find it without coming here.
-    code
-      .get(pc)
-      .get(pc)
-      .i32(12)
-      .op(op["i32.shr_u"])
-      .op(op["i32.xor"])
-      .i32(BranchEntry.count - 1)
-      .op(op["i32.and"]);
-    code.i32(Math.log2(BranchEntry.size)).op(op["i32.shl"]).tee(at);
-    code.get(pc).memory(op["i32.store"], layout.branchCache + BranchEntry.pc);
-    code
-      .get(at)
-      .get(slot)
-      .memory(op["i32.store"], layout.branchCache + BranchEntry.slot);
-    code.br(again).end();
-    code.get(block).get(block).memory(op["i32.load"], Header.countdown).i32(startWeight).op(op["i32.sub"]).tee(left);
-    code.memory(op["i32.store"], Header.countdown);
-    code.get(left).i32(0).op(op["i32.ge_s"]).brIf(again);
-    code.i32(exitHot).set(kind);
-    code.end().end();
-    code.get(kind);
-    return index;
-  }
 
   private body(): void {
     const { code } = this;
@@ -249,14 +136,8 @@ class Generator {
     const entry = this.low;
     code.get(this.link).memory(op["i32.load"]).tee(this.block);
     code.memory(op["i32.load"], Header.pc).get(this.pc).op(op["i32.ne"]).if();
-    code
-      .get(this.pc)
-      .get(this.pc)
-      .i32(12)
-      .op(op["i32.shr_u"])
-      .op(op["i32.xor"])
-      .i32(blockCount - 1);
-    code.op(op["i32.and"]).i32(3).op(op["i32.shl"]).tee(entry);
+    code.get(this.pc);
+    blockIndex(code, this.pc).tee(entry);
     code.memory(op["i32.load"], map.blocks).get(this.pc).op(op["i32.ne"]).if();
     this.leaveAtPc(ExitKind.untranslated);
     code.end();
