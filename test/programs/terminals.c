@@ -142,10 +142,13 @@ int main(void) {
   t.c_iflag |= ICRNL | IXON;
   t.c_cc[VMIN] = 1;
   tcsetattr(slave, TCSAFLUSH, &t);
+  // The host's kernel takes what is typed to the line discipline when it finds the time.
   type("\x13");
+  usleep(50000);
   N(fcntl(slave, F_SETFL, O_NONBLOCK));
   N(write(slave, "held", 4));
   type("\x11");
+  usleep(50000);
   N(write(slave, "free", 4));
   screen();
   fcntl(slave, F_SETFL, 0);
