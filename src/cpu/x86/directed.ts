@@ -5,7 +5,8 @@
 import { offsets, Vector } from "../state.ts";
 import { Trap } from "../trap.ts";
 import type { CpuView } from "../view.ts";
-import { add, divide, multiply, roundToInteger, squareRoot, subtract } from "./softfloat/arithmetic.ts";
+import { add, divide, multiply, squareRoot, subtract } from "./softfloat/arithmetic.ts";
+import { roundToInteger } from "./softfloat/parts.ts";
 import {
   encodeDouble,
   encodeSingle,

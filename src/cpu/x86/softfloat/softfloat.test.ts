@@ -3,19 +3,8 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import {
-  add,
-  compare,
-  divide,
-  extract,
-  multiply,
-  reduction,
-  remainder,
-  roundToInteger,
-  scale,
-  squareRoot,
-  subtract,
-} from "./arithmetic.ts";
+import { add, divide, multiply, squareRoot, subtract } from "./arithmetic.ts";
+import { compare, extract, reduction, remainder, roundToInteger, scale } from "./parts.ts";
 import { fromDecimal, fromDouble, fromSingle, toDecimal, toDouble, toInteger, toSingle, words } from "./convert.ts";
 import { environment, Extended } from "./format.ts";
 

@@ -5,6 +5,7 @@ import { Access } from "../../../memory/layout.ts";
 import { offsets } from "../../state.ts";
 import type { CpuView } from "../../view.ts";
 import * as arithmetic from "../softfloat/arithmetic.ts";
+import * as parts from "../softfloat/parts.ts";
 import * as convert from "../softfloat/convert.ts";
 import { environment, Exception, Extended, Kind, kindOf, Rounding } from "../softfloat/format.ts";
 import * as functions from "../softfloat/functions.ts";
@@ -100,7 +101,7 @@ function operand(cpu: CpuView, source: number, i: number): boolean {
 
 /** Condition codes of a comparison: C3 C2 C0. */
 const orderCodes = (order: number): number =>
-  order === arithmetic.Order.unordered
+  order === parts.Order.unordered
     ? Status.c0 | Status.c2 | Status.c3
     : order < 0
       ? Status.c0
@@ -167,13 +168,13 @@ export const x87Callouts = {
     if (request & Compare.zero) b.set(0, 0, 0);
     else filled = operand(cpu, cpu.words[scratch + 4]!, request & 7);
     read(cpu, 0, a);
-    let order: number = arithmetic.Order.unordered;
+    let order: number = parts.Order.unordered;
     if (!filled || isEmpty(cpu, 0)) {
       environment.flags = 0;
       underflowed(r);
     } else {
       if (environment.flags & Exception.denormal && kindOf(a) >= Kind.quiet) environment.flags = 0;
-      order = arithmetic.compare(a, b, (request & Compare.unordered) === 0);
+      order = parts.compare(a, b, (request & Compare.unordered) === 0);
     }
     const bits = orderCodes(order);
     if (request & Compare.flags) {
@@ -334,7 +335,7 @@ export const x87Callouts = {
           arithmetic.squareRoot(r, a);
           break;
         case Unary.rint:
-          arithmetic.roundToInteger(r, a);
+          parts.roundToInteger(r, a);
           break;
         case Unary.f2xm1:
           functions.powerMinusOne(r, a);
@@ -346,8 +347,8 @@ export const x87Callouts = {
           break;
         case Unary.prem:
         case Unary.prem1: {
-          arithmetic.remainder(r, a, b, operation === Unary.prem1);
-          const { quotient, incomplete } = arithmetic.reduction;
+          parts.remainder(r, a, b, operation === Unary.prem1);
+          const { quotient, incomplete } = parts.reduction;
           if (kindOf(r) === Kind.quiet) break;
           mask = comparisonCodes;
           bits =
@@ -359,7 +360,7 @@ export const x87Callouts = {
           break;
         }
         case Unary.scale:
-          arithmetic.scale(r, a, b);
+          parts.scale(r, a, b);
           break;
         case Unary.yl2x:
           functions.logarithm(r, a, b);
@@ -391,7 +392,7 @@ export const x87Callouts = {
       if (!overflowed(r)) return finish(cpu);
       second.copy(r);
     } else {
-      arithmetic.extract(r, second, a);
+      parts.extract(r, second, a);
       if (refused()) return refuse(cpu);
     }
     write(cpu, 0, second);
