@@ -15,6 +15,8 @@ export type Width = 32 | 64;
 const mostPieces = 1024;
 /** Most bytes that one call moves (read(2)). */
 export const mostBytes = 0x7ffff000;
+/** Most bytes of scattered buffers in one call: they may all be the same memory, but what they are gathered into is not. */
+const mostScattered = 1 << 26;
 
 /** Reads an iovec array. Throws EINVAL for too many pieces or lengths that overflow. */
 export function readVectors(task: Task, at: number, count: number, width: Width): Piece[] {
@@ -26,7 +28,7 @@ export function readVectors(task: Task, at: number, count: number, width: Width)
     const address = width === 64 ? guest.readU64(at + i * 16) : guest.readU32(at + i * 8);
     let length = width === 64 ? guest.readU64(at + i * 16 + 8) : guest.readU32(at + i * 8 + 4);
     if (length > (width === 64 ? Number.MAX_SAFE_INTEGER : 0x7fffffff)) throw EINVAL;
-    length = Math.min(length, mostBytes - total);
+    length = Math.min(length, mostScattered - total);
     total += length;
     if (length > 0) pieces.push({ address, length });
   }

@@ -91,8 +91,12 @@ interface Transfer {
   finished?(from: number | undefined, to: number | undefined): void;
 }
 
+/** Most bytes of one call, so that other tasks and the host have their turn; all callers have to expect less than they asked for. */
+const mostAtOnce = 1 << 22;
+
 /** Moves bytes until `length` are over, the source is at its end, or something would block after the first ones. */
-function transfer(task: Task, { from, to, length, ...options }: Transfer): Result {
+function transfer(task: Task, { from, to, ...options }: Transfer): Result {
+  const length = Math.min(options.length, mostAtOnce);
   const source = sourceOf(from, options.fromPosition);
   let toPosition = options.toPosition;
   let done = 0;
