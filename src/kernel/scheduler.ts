@@ -15,8 +15,9 @@ const fuel = 100_000;
 const slice = 4 * millisecond;
 /** The host's event loop gets a turn after so long. */
 const turn = 10 * millisecond;
-/** System calls between looks at the clock. */
-const callsPerLook = 64;
+/** Most system calls between looks at the clock: fewer when they take long, up to this while as many take less than `brief`. */
+const mostCalls = 64;
+const brief = 0.1 * millisecond;
 /** What virtual time says of a spent budget, and of a system call. */
 const virtualBudget = 100_000;
 const virtualCall = 500;
@@ -147,7 +148,8 @@ export class Scheduler {
     task.state = "running";
     const began = (this.since = kernel.now());
     let now = began;
-    let calls = 0;
+    let pause = 1;
+    let calls = 1;
     for (;;) {
       if (task.process.stopSignal !== 0 && !kernel.isKilled(task.process)) {
         task.state = "stopped";
@@ -170,9 +172,11 @@ export class Scheduler {
         task.process.personality.exit(task, kind);
         if (task.state !== "running") break;
         if (this.yielded) break;
-        if (++calls % callsPerLook !== 0) continue;
+        if (--calls > 0) continue;
       } else kernel.clock.advance(virtualBudget);
+      const last = now;
       now = kernel.now();
+      calls = pause = now - last < brief ? Math.min(pause * 2, mostCalls) : 1;
       if (now >= end || kernel.timers.next <= now || (this.ready.length > 0 && now - began >= slice)) {
         task.involuntarySwitches++;
         break;
