@@ -68,6 +68,7 @@ describe("words of our own", () => {
     const found = JSON.parse(cerebro(["compat", "--json"]).stdout) as Record<string, { supported: boolean }[]>;
     expect(found["syscalls"]!.filter(({ supported }) => supported).length).toBeGreaterThan(220);
     expect(found["instructions"]!.length).toBeGreaterThan(500);
+    expect(cerebro(["compat", "--file", hello])).toMatchObject({ status: 0, stdout: "/usr/bin/hello: x86-64, can run\n" });
   });
 });
 
