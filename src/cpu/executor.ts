@@ -26,6 +26,8 @@ const retryThreshold = 1 << 24;
 const mostRounds = 200;
 
 export { Translations, hotThreshold } from "./translations.ts";
+/** Bytes that string instructions move in one run, about. */
+const mostEffort = 1 << 22;
 
 type Callout = (number: number) => number;
 
@@ -185,6 +187,7 @@ export class X86Machine {
     let left = fuel;
     let redo = false;
     let rounds = 0;
+    cpu.effort = 0;
     for (;;) {
       const environment = cpu.words[word.mxcsr]! & environmentMask;
       if (needsDirected(environment) !== this.directed) this.redirect();
@@ -204,7 +207,7 @@ export class X86Machine {
       else if (kind === exitHot) this.heat(cpu.words[word.pc]! >>> 0);
       else return this.stopped(kind >= atOperation ? this.locate(kind) : kind);
       // Code that rewrites itself comes back here each time without spending fuel.
-      if (left < 0 || ++rounds === mostRounds) return this.stopped(ExitKind.budget);
+      if (left < 0 || ++rounds === mostRounds || cpu.effort > mostEffort) return this.stopped(ExitKind.budget);
     }
   }
 
@@ -427,12 +430,12 @@ export class X86Machine {
     }
   };
 
-  /** Import of compiled code: 0 done, -1 done but code was invalidated, else the exit kind. */
+  /** Import of compiled code: 0 done, -1 done but the run shall end soon (code was invalidated, much was moved), else the exit kind. */
   private readonly callout = (number: number): number => {
     this.invalidated = false;
     try {
       callouts[number]!(this.cpu);
-      return this.invalidated ? -1 : 0;
+      return this.invalidated || this.cpu.effort > mostEffort ? -1 : 0;
     } catch (refused) {
       this.fault(refused);
       return ExitKind.trap;
@@ -444,7 +447,11 @@ export class X86Machine {
     this.inside = true;
     const status = this.callout(number);
     this.inside = false;
-    return status < 0 ? 0 : status;
+    if (status >= 0) return status;
+    // The block leaves the interpreter when it is entered again, as repetitions are.
+    const { i32 } = this.memory;
+    if (this.cpu.effort > mostEffort) i32[(i32[map.block >>> 2]! + Header.countdown) >>> 2] = 0;
+    return 0;
   };
 
   /** A branch found no code: if there is compiled code by now, compiled branches shall find it. */

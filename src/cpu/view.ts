@@ -24,6 +24,8 @@ export class CpuView {
   services: CpuServices = plainServices;
   /** The guest's memory, for callouts that access it with checks. */
   memory: GuestMemory;
+  /** Bytes that string instructions have moved since the executor began to run: they cost no fuel. */
+  effort = 0;
   private home = new ArrayBuffer(offsets.size);
   private resident = false;
   private detach: (() => void) | undefined;

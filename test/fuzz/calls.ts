@@ -13,7 +13,7 @@ import { systemCalls } from "../../src/linux/calls.ts";
 import * as kinds from "../../src/linux/kinds.ts";
 import { LinuxPersonality } from "../../src/linux/personality.ts";
 import type { Entry } from "../../src/linux/gate.ts";
-import type { Machine } from "../../src/machine/index.ts";
+import { CerebroError, type Machine } from "../../src/machine/index.ts";
 import { Random } from "./formats.ts";
 import { Bytes, dataStart, elf, fuzzMachine, limits, type Mode, textStart } from "./guest.ts";
 import { type Case, main } from "./watch.ts";
@@ -250,17 +250,27 @@ const perMachine = 20;
 export function callCases(): Case {
   let machine: Machine | undefined;
   let granted: Granted | undefined;
+  const renew = (seed: number): Machine => {
+    machine?.dispose();
+    granted?.remove();
+    granted = new Granted();
+    machine = fuzzMachine("interpreted", seed, [{ host: granted.granted, guest: "/mnt" }]);
+    if ((seed / perMachine) % 2 < 1) machine.trace(["syscall", "fault", "process"], () => {});
+    return machine;
+  };
   return async (seed) => {
-    if (!machine || seed % perMachine === 0) {
-      machine?.dispose();
-      granted?.remove();
-      granted = new Granted();
-      machine = fuzzMachine("interpreted", seed, [{ host: granted.granted, guest: "/mnt" }]);
-      if ((seed / perMachine) % 2 < 1) machine.trace(["syscall", "fault", "process"], () => {});
-    }
+    if (!machine || seed % perMachine === 0) machine = renew(seed);
     const random = new Random(seed);
     const mode: Mode = random.below(2) === 0 ? "x86_64" : "i386";
-    machine.files.write(`/program-${seed}`, randomProgram(random, mode), { mode: 0o755 });
+    const bytes = randomProgram(random, mode);
+    try {
+      machine.files.write(`/program-${seed}`, bytes, { mode: 0o755 });
+    } catch (error) {
+      // Earlier programs have filled the disk, or made it read-only.
+      if (!(error instanceof CerebroError)) throw error;
+      machine = renew(seed);
+      machine.files.write(`/program-${seed}`, bytes, { mode: 0o755 });
+    }
     const program = machine.start(`/program-${seed}`, { contract: limits });
     const { contract } = machine.kernel.processes.get(program.pid)!;
     const [exit] = await Promise.all([program.exited, program.stdout.text(), program.stderr.text()]);

@@ -130,6 +130,7 @@ function inPieces(run: Run, useSource: boolean, useDestination: boolean, piece: 
     }
     run.step(steps, useSource, useDestination);
     budget -= steps;
+    run.cpu.effort += steps * run.bytes;
     started = true;
   }
   run.finish(useSource, useDestination, run.count > 0);
@@ -165,6 +166,7 @@ function quickly(cpu: CpuView, useSource: boolean): boolean {
     if (length > 32 && bytes === 1) u8.fill(cpu.bytes[8 * Register.rax]!, to, to + length);
     else for (let i = 0; i < length; i++) u8[to + i] = cpu.bytes[8 * Register.rax + (i & (bytes - 1))]!;
   }
+  cpu.effort += length;
   cpu.set(Register.rdi, to + length);
   cpu.set(Register.rcx, 0);
   words[offsets.scratch / 4 + 6] = 0;
