@@ -75,6 +75,25 @@ describe.skipIf(!able)("a program without grants", () => {
   });
 });
 
+describe.skipIf(!able)("a program with grants", () => {
+  it("writes nothing of what it may only read, and never gets out of what it may write", async () => {
+    const top = join(work, "outside");
+    for (const name of ["ro/dir", "rw"]) mkdirSync(join(top, name), { recursive: true });
+    writeFileSync(join(top, "secret"), secret);
+    writeFileSync(join(top, "ro/file"), "as it was");
+    const mounts = [
+      { host: join(top, "ro"), guest: "/ro", readOnly: true },
+      { host: join(top, "rw"), guest: "/rw" },
+    ];
+    const { text } = await run(build("grants"), [secret, top], { mounts });
+    expect(text).toBe("done\n");
+    expect(readdirSync(top).toSorted()).toEqual(["ro", "rw", "secret"]);
+    expect(readdirSync(join(top, "ro")).toSorted()).toEqual(["dir", "file"]);
+    expect(readFileSync(join(top, "ro/file"), "utf8")).toBe("as it was");
+    expect(readFileSync(join(top, "secret"), "utf8")).toBe(secret);
+  });
+});
+
 describe.skipIf(!able)("a program that takes all", () => {
   const contract = { disk: 16 * 2 ** 20, files: 512 };
   let program: Uint8Array;
