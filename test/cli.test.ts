@@ -51,6 +51,11 @@ describe("words of our own", () => {
     expect(cerebro(["run", "--offline", "nothing-of-that-name"])).toMatchObject({ status: 127 });
     expect(cerebro(["run", join(root, "package.json")])).toMatchObject({ status: 126 });
     expect(cerebro(["run", work])).toMatchObject({ status: 126 });
+    writeFileSync(join(work, "script"), "#!/bin/sh\necho never\n");
+    expect(cerebro(["run", join(work, "script")])).toMatchObject({
+      status: 127,
+      stderr: expect.stringContaining("--with dash"),
+    });
   });
 
   test("inspect tells what a file is", () => {
@@ -68,7 +73,10 @@ describe("words of our own", () => {
     const found = JSON.parse(cerebro(["compat", "--json"]).stdout) as Record<string, { supported: boolean }[]>;
     expect(found["syscalls"]!.filter(({ supported }) => supported).length).toBeGreaterThan(220);
     expect(found["instructions"]!.length).toBeGreaterThan(500);
-    expect(cerebro(["compat", "--file", hello])).toMatchObject({ status: 0, stdout: "/usr/bin/hello: x86-64, can run\n" });
+    expect(cerebro(["compat", "--file", hello])).toMatchObject({
+      status: 0,
+      stdout: "/usr/bin/hello: x86-64, can run\n",
+    });
   });
 });
 

@@ -27,6 +27,7 @@ import { GuestFiles } from "./files.ts";
 import { isPackage, prepare, type PreparedRoot, programOf } from "./packages.ts";
 import type { LoadOptions, MachineOptions, ProcessInfo, RunOptions, Topic, TraceEvent } from "./options.ts";
 import { GuestProcess, processInfo, type Streams } from "./process.ts";
+import { missingInterpreter } from "./interpreter.ts";
 import { grantedNetwork } from "./network.ts";
 import { makeRoot, mountAll } from "./root.ts";
 import { Input, Output } from "./streams.ts";
@@ -295,7 +296,8 @@ export class Machine {
         depth: 0,
       });
     } catch (error) {
-      throw refused(error, options.name ?? program);
+      const shown = options.name ?? program;
+      throw missingInterpreter(this.files, path, shown) ?? refused(error, shown);
     }
   }
 
