@@ -38,13 +38,22 @@ export interface RegionLimits {
   readonly instructions: number;
   /** Known targets of one indirect jump that stay within the region, at most. */
   readonly targets: number;
+  /** Those of all indirect jumps together, about. */
+  readonly allTargets: number;
   /** Heads of loops that become entries, at most. */
   readonly heads: number;
   /** Instructions of a function without calls of which every call gets a copy, and of all copies together, at most. */
   readonly leaf: number;
   readonly copies: number;
 }
-export const defaultLimits: RegionLimits = { instructions: 1000, targets: 512, heads: 8, leaf: 40, copies: 400 };
+export const defaultLimits: RegionLimits = {
+  instructions: 1000,
+  targets: 64,
+  allTargets: 256,
+  heads: 8,
+  leaf: 40,
+  copies: 400,
+};
 
 /** Says that a block, reached from the hot one, is to stay outside. */
 export type Stop = (pc: number) => boolean;
@@ -294,9 +303,11 @@ function withReturns(source: CodeSource, parts: Part[], index: Map<number, numbe
   const returnSite = (part: Part) => index.get(word(part.block, part.end, 2));
   // Callees called from within the region, and where they return to.
   const sites = new Map<number, Set<number>>();
-  const observed = (part: Part): readonly number[] =>
-    part.callees ??
-    [...new Set(source.targets(part.pc).flatMap((pc) => index.get(pc | 0) ?? []))].slice(0, limits.targets);
+  const seen = (part: Part): readonly number[] =>
+    part.callees ?? [...new Set(source.targets(part.pc).flatMap((pc) => index.get(pc | 0) ?? []))];
+  const jumps = parts.filter((part) => terminatorOf(part) === ops.jumpIndirect).length;
+  const share = Math.min(limits.targets, Math.max(8, Math.floor(limits.allTargets / Math.max(jumps, 1))));
+  const observed = (part: Part): readonly number[] => seen(part).slice(0, share);
   for (const part of parts) {
     const kind = opcode(part);
     if (!isCall(kind)) continue;
