@@ -163,40 +163,44 @@ function split(
 /** Strongly connected components with a cycle, of the graph restricted to `nodes` (Tarjan). */
 export function components(graph: Graph, nodes: readonly number[]): number[][] {
   const found: number[][] = [];
-  const index = new Map<number, number>();
-  const low = new Map<number, number>();
-  const allowed = new Set(nodes);
+  // Of each node: -2 not allowed, -1 not seen, else the order in which it was seen.
+  const index = new Int32Array(graph.length).fill(-2);
+  const low = new Int32Array(graph.length);
+  const isOpen = new Uint8Array(graph.length);
+  for (const node of nodes) index[node] = -1;
   const open: number[] = [];
-  const isOpen = new Set<number>();
+  const path: number[] = [];
+  const next: number[] = [];
+  let count = 0;
+  const enter = (node: number): void => {
+    index[node] = low[node] = count++;
+    open.push(node);
+    isOpen[node] = 1;
+    path.push(node);
+    next.push(0);
+  };
   for (const start of nodes) {
-    if (index.has(start)) continue;
-    const work: { node: number; next: number }[] = [{ node: start, next: 0 }];
-    while (work.length > 0) {
-      const top = work[work.length - 1]!;
-      const { node } = top;
-      if (top.next === 0) {
-        index.set(node, index.size);
-        low.set(node, index.get(node)!);
-        open.push(node);
-        isOpen.add(node);
-      }
-      const edge = graph[node]![top.next++];
+    if (index[start] !== -1) continue;
+    enter(start);
+    while (path.length > 0) {
+      const node = path[path.length - 1]!;
+      const edge = graph[node]![next[next.length - 1]!++];
       if (edge !== undefined) {
         const { to } = edge;
-        if (!allowed.has(to)) continue;
-        if (!index.has(to)) work.push({ node: to, next: 0 });
-        else if (isOpen.has(to)) low.set(node, Math.min(low.get(node)!, index.get(to)!));
+        if (index[to] === -1) enter(to);
+        else if (isOpen[to] === 1 && index[to]! < low[node]!) low[node] = index[to]!;
         continue;
       }
-      work.pop();
-      const parent = work[work.length - 1];
-      if (parent !== undefined) low.set(parent.node, Math.min(low.get(parent.node)!, low.get(node)!));
-      if (low.get(node) !== index.get(node)) continue;
+      path.pop();
+      next.pop();
+      const parent = path[path.length - 1];
+      if (parent !== undefined && low[node]! < low[parent]!) low[parent] = low[node]!;
+      if (low[node] !== index[node]) continue;
       const members: number[] = [];
       let member: number;
       do {
         member = open.pop()!;
-        isOpen.delete(member);
+        isOpen[member] = 0;
         members.push(member);
       } while (member !== node);
       if (members.length > 1 || graph[node]!.some(({ to }) => to === node)) found.push(members);

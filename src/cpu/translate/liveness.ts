@@ -211,6 +211,8 @@ export function vectorsOf(region: Region, flags: readonly FlagsOf[]): VectorsOf 
       }
     }
   });
+  if (changed === 0 && use.every((mask) => mask === 0))
+    return { loaded: 0, changed: 0, dirtyIn: set, validIn: new Uint16Array(count).fill(0xffff) };
   const liveIn = Uint16Array.from(use);
   for (let again = true; again;) {
     again = false;
