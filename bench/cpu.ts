@@ -239,7 +239,7 @@ const calls = rows.find(({ name }) => name === "getpid");
 if (calls) {
   const base = rows.find(({ name }) => name === "true");
   const cost = engines.map((engine) => {
-    const [all, start] = [figure(calls, engine, "wall"), base && figure(base, engine, "wall")];
+    const [all, start] = [figure(calls, engine, "cpu"), base && figure(base, engine, "cpu")];
     return `${engine} ${all === undefined || start === undefined ? "-" : ((all - start) * 1000).toFixed(0)} ns`;
   });
   lines.push("", `A system call (getpid, 1,000,000 of them, start-up taken off): ${cost.join(", ")}.`);
