@@ -14,7 +14,8 @@ import { Nodes, ops, type Node } from "./nodes.ts";
 import type { Region, Way } from "./region.ts";
 import { registerCount } from "./support.ts";
 import { BranchEntry, type CodeSource } from "./types.ts";
-import { ValueEmitter, type Surroundings } from "./values.ts";
+import { PartEmitter } from "./parts.ts";
+import type { Surroundings } from "./values.ts";
 
 /** The module a region is emitted into. */
 export interface RegionModule {
@@ -55,7 +56,7 @@ class RegionEmitter {
   private readonly long: boolean;
   private readonly vectors: VectorsOf;
   private readonly lowered: Lowered[] = [];
-  private readonly values: ValueEmitter;
+  private readonly values: PartEmitter;
   private readonly checks: Checks;
   private readonly around: Surroundings;
   /** Node 0 is the root, node i + 1 is part i, later ones dispatch. */
@@ -119,7 +120,7 @@ class RegionEmitter {
       dirty: this.dirty,
       kind: this.kind,
     };
-    this.values = new ValueEmitter(nodes, lowering.items, checks, this.around);
+    this.values = new PartEmitter(nodes, lowering.items, checks, this.around);
 
     this.graph = [region.entries.map((part) => ({ to: part + 1, label: -1 }))];
     for (const part of region.parts)

@@ -1,18 +1,16 @@
-// Emits the values and items of parts as WebAssembly: expression trees where a value is used once, locals where it is used
-// again, registers in locals of their own ("homes").
+// Emits the values of parts as WebAssembly: expression trees where a value is used once, locals where it is used again,
+// registers in locals of their own ("homes").
 
 import { emitBits, emitCondition, emitPure, type EmitContext, type HelperName } from "../ir/emit.ts";
 import type { Size } from "../ir/flags.ts";
 import { opRows, type ValueType } from "../ir/ops.ts";
-import { Denied, layout, pageShift } from "../../memory/layout.ts";
 import type { Code, Label } from "../../wasm/code.ts";
 import { op, type } from "../../wasm/opcodes.ts";
-import { keepsRegisters } from "../callouts.ts";
-import { Register, offsets, stateAddress } from "../state.ts";
-import type { Check, Checks, Guard } from "./checks.ts";
+import { offsets, stateAddress } from "../state.ts";
+import type { Checks } from "./checks.ts";
 import { Item, home, itemWords, type Lowered } from "./lower.ts";
 import { argumentCount, extra, isLoad, ops, type Node, type Nodes } from "./nodes.ts";
-import { loadRegister, registerCount, spillRegister, wordType } from "./support.ts";
+import { registerCount } from "./support.ts";
 
 const wasmTypes: Partial<Record<ValueType, number>> = {
   i32: type.i32,
@@ -33,7 +31,7 @@ const loads = [
   op["v128.load32_zero"],
   op["v128.load64_zero"],
 ];
-const stores = [
+export const stores = [
   op["i32.store8"],
   op["i32.store16"],
   op["i32.store"],
@@ -43,13 +41,13 @@ const stores = [
   op["v128.store"],
 ];
 const stateLoads = [op["i32.load8_u"], op["i32.load16_u"], op["i32.load"], op["i64.load"], op["f64.load"]];
-const stateStores = [op["i32.store8"], op["i32.store16"], op["i32.store"], op["i64.store"], op["f64.store"]];
+export const stateStores = [op["i32.store8"], op["i32.store16"], op["i32.store"], op["i64.store"], op["f64.store"]];
 
 /** Operands that the lazy flags of each FlagKind have. */
-const flagOperands = [1, 2, 2, 3, 3, 1, 2, 2, 3, 3, 3, 2];
+export const flagOperands = [1, 2, 2, 3, 3, 1, 2, 2, 3, 3, 3, 2];
 
 /** Displacements that a check proves to lie above the address's root without passing the end of memory. */
-const foldable = (displacement: number): boolean => displacement >= 0 && displacement <= 0x100000;
+export const foldable = (displacement: number): boolean => displacement >= 0 && displacement <= 0x100000;
 
 /** Words about each node of the region that is being emitted. */
 let scratch = { location: new Int32Array(4096), remaining: new Int32Array(4096), firstUse: new Int32Array(4096) };
@@ -68,7 +66,7 @@ export interface Surroundings {
   readonly kind: number;
 }
 
-/** Emits one region's parts. Locals are shared by all of them. */
+/** Emits the values of one region's parts. Locals are shared by all of them. */
 export class ValueEmitter {
   readonly nodes: Nodes;
   readonly code: Code;
@@ -77,20 +75,18 @@ export class ValueEmitter {
   valid = 0;
   /** Local of the flags' shape + 1, 0 when memory has them. */
   readonly shape: number;
-  private readonly long: boolean;
-  private readonly around: Surroundings;
-  private readonly items: Int32Array;
-  private readonly checks: Checks;
-  private readonly location: Int32Array;
-  private readonly remaining: Int32Array;
-  private readonly firstUse: Int32Array;
-  private readonly homes = new Int32Array(home.count).fill(-1);
-  private readonly holder = new Int32Array(home.count).fill(-1);
-  private readonly free = new Map<number, number[]>();
+  protected readonly long: boolean;
+  protected readonly around: Surroundings;
+  protected readonly items: Int32Array;
+  protected readonly checks: Checks;
+  protected readonly location: Int32Array;
+  protected readonly remaining: Int32Array;
+  protected readonly firstUse: Int32Array;
+  protected readonly homes = new Int32Array(home.count).fill(-1);
+  protected readonly holder = new Int32Array(home.count).fill(-1);
+  protected readonly free = new Map<number, number[]>();
   /** 1 for locals that are handed out and taken back. */
-  private readonly pooled: boolean[] = [];
-  private knownPc = -1;
-  private knownDirty = -1;
+  protected readonly pooled: boolean[] = [];
 
   constructor(nodes: Nodes, items: Int32Array, checks: Checks, around: Surroundings) {
     this.nodes = nodes;
@@ -139,29 +135,29 @@ export class ValueEmitter {
 
   // Locals for values.
 
-  private take(valueType: number): number {
+  protected take(valueType: number): number {
     const list = this.free.get(valueType);
     const local = list?.pop() ?? this.code.local(valueType);
     this.pooled[local] = true;
     return local;
   }
-  private give(local: number, valueType: number): void {
+  protected give(local: number, valueType: number): void {
     if (!this.pooled[local]) return;
     const list = this.free.get(valueType);
     if (list === undefined) this.free.set(valueType, [local]);
     else list.push(local);
   }
-  private wasmType(node: Node): number {
+  protected wasmType(node: Node): number {
     return wasmTypes[this.nodes.type(node)]!;
   }
-  private consume(node: Node): void {
+  protected consume(node: Node): void {
     if (--this.remaining[node]! === 0 && this.location[node]! >= 0)
       this.give(this.location[node]!, this.wasmType(node));
   }
 
   // Counting: how often each value is used, and where first.
 
-  private visit(node: Node, at: number): void {
+  protected visit(node: Node, at: number): void {
     if (node < 0) return;
     if (this.remaining[node]!++ > 0) return;
     this.firstUse[node] = at;
@@ -174,7 +170,7 @@ export class ValueEmitter {
   }
 
   /** Counts the uses of a part's values; `last` are those used behind its items. */
-  private count(lowered: Lowered, last: readonly Node[]): void {
+  protected count(lowered: Lowered, last: readonly Node[]): void {
     const { items, nodes, checks } = this;
     for (let i = lowered.from; i < lowered.to; i += itemWords) {
       const check = checks.at[i / itemWords]!;
@@ -270,13 +266,13 @@ export class ValueEmitter {
     else this.compute(node);
   }
 
-  private isConstant(node: Node): boolean {
+  protected isConstant(node: Node): boolean {
     const opcode = this.nodes.op[node]!;
     return opcode >= ops.i32const && opcode <= ops.v128const;
   }
 
   /** Pushes the value of a node that is in no local. */
-  private compute(node: Node): void {
+  protected compute(node: Node): void {
     const { nodes, code } = this;
     const opcode = nodes.op[node]!;
     const immediate = nodes.immediate[node]!;
@@ -336,7 +332,7 @@ export class ValueEmitter {
   }
 
   /** Operations of several instructions: they may read an operand more than once. */
-  private computeLong(node: Node, opcode: number, immediate: number): void {
+  protected computeLong(node: Node, opcode: number, immediate: number): void {
     const { nodes, code } = this;
     const operands = [nodes.a[node]!, nodes.b[node]!, nodes.c[node]!].slice(0, argumentCount(opcode));
     for (const operand of operands) this.pin(operand);
@@ -361,7 +357,7 @@ export class ValueEmitter {
   }
 
   /** Pushes an address as i32; gives the offset that the access itself is to add. */
-  private pushAddress(root: Node, displacement: number): number {
+  protected pushAddress(root: Node, displacement: number): number {
     const { nodes, code } = this;
     if (nodes.isConstant(root)) {
       code.i32(nodes.a[root]! + displacement);
@@ -378,7 +374,7 @@ export class ValueEmitter {
   // Homes.
 
   /** The home's local is about to change: a value that lives there and is still needed moves. */
-  private vacate(of: number): void {
+  protected vacate(of: number): void {
     const node = this.holder[of]!;
     if (node < 0) return;
     this.holder[of] = -1;
@@ -388,7 +384,7 @@ export class ValueEmitter {
     this.location[node] = local;
   }
   /** The homes hold these nodes now. */
-  private hold(nodes: readonly number[]): void {
+  protected hold(nodes: readonly number[]): void {
     for (let of = 0; of < home.count; of++) {
       const node = nodes[of]!;
       if (node < 0) continue;
@@ -396,296 +392,5 @@ export class ValueEmitter {
       this.location[node] = this.homes[of]!;
       this.holder[of] = node;
     }
-  }
-
-  // Items.
-
-  /** Emits a part up to its terminator. `last` are the values its end will use. */
-  part(lowered: Lowered, last: readonly Node[]): void {
-    const { items } = this;
-    this.holder.fill(-1);
-    this.forget();
-    this.count(lowered, last);
-    this.hold(lowered.held[0]!);
-    let epoch = 0;
-    for (let i = lowered.from; i < lowered.to; i += itemWords) {
-      const check = this.checks.at[i / itemWords]!;
-      const [a, b, c, d] = [items[i + 1]!, items[i + 2]!, items[i + 3]!, items[i + 4]!];
-      const pc = items[i + 5]!;
-      switch (items[i]) {
-        case Item.set:
-          this.set(a, b);
-          break;
-        case Item.load:
-          if (check >= 0) this.check(this.checks.list[check]!, pc);
-          if (this.remaining[a]! > 0 && this.location[a]! < 0 && this.firstUse[a]! > this.clobber(i, lowered.to))
-            this.pin(a);
-          break;
-        case Item.store: {
-          if (check >= 0) this.check(this.checks.list[check]!, pc);
-          const offset = this.pushAddress(b, c);
-          this.push(d);
-          this.code.memory(stores[a - ops.store8]!, offset);
-          break;
-        }
-        case Item.stateStore:
-          this.code.i32(0);
-          this.push(c);
-          this.code.memory(stateStores[a - ops.stateStore8]!, stateAddress(b));
-          break;
-        case Item.trap:
-          this.leavable(pc);
-          this.push(a);
-          this.code.brIf(this.around.slow);
-          break;
-        case Item.align:
-          if (check >= 0) this.align(a, b, pc);
-          break;
-        case Item.probe:
-          if (check >= 0) this.check(this.checks.list[check]!, pc);
-          break;
-        case Item.callout:
-          this.callout(a, pc, lowered.held[++epoch]!);
-          break;
-        case Item.flags:
-          this.keepFlags(a, [b, c, d]);
-          break;
-        case Item.spillFlags:
-          this.spillFlags(a, [b, c, d]);
-      }
-    }
-  }
-
-  /** The item from which on memory may have changed, so that a load must be done by then. */
-  private clobber(from: number, end: number): number {
-    for (let i = from + itemWords; i < end; i += itemWords) {
-      const kind = this.items[i]!;
-      if (kind === Item.store || kind === Item.stateStore || kind === Item.callout || kind === Item.spillFlags)
-        return i;
-    }
-    return end;
-  }
-
-  private set(of: number, node: Node): void {
-    const { code } = this;
-    if (of >= home.vector) {
-      this.vector(of - home.vector);
-      const bit = 1 << (of - home.vector);
-      this.dirty |= bit;
-      this.valid |= bit;
-    }
-    const local = this.homes[of]!;
-    if (this.location[node] === local) return this.consume(node);
-    const fresh = this.location[node]! < 0 && !this.isConstant(node);
-    if (fresh) this.compute(node);
-    else this.peek(node);
-    this.vacate(of);
-    code.set(local);
-    if (fresh) {
-      this.location[node] = local;
-      this.holder[of] = node;
-    }
-    this.consume(node);
-  }
-
-  /** Tells the cold exits where we are. */
-  leavable(pc: number): void {
-    const { code, around } = this;
-    if (this.knownPc !== pc) {
-      code.i32(pc).set(around.pc);
-      this.knownPc = pc;
-    }
-    if (this.knownDirty !== this.dirty) {
-      code.i32(this.dirty).set(around.dirty);
-      this.knownDirty = this.dirty;
-    }
-  }
-  /** What the locals of the cold exits hold is not known from here on. */
-  forget(): void {
-    this.knownPc = -1;
-    this.knownDirty = -1;
-  }
-
-  private check(check: Check, pc: number): void {
-    const { code, nodes } = this;
-    const { root, low, high, denied } = check;
-    this.leavable(pc);
-    if (nodes.isConstant(root)) {
-      const address = nodes.a[root]! + low;
-      if (this.long && nodes.b[root] !== 0) code.i32(1);
-      else
-        code
-          .i32(0)
-          .memory(op["i32.load8_u"], layout.pageTable + (address >>> pageShift))
-          .i32(denied)
-          .op(op["i32.and"]);
-      this.consume(root);
-      code.brIf(this.around.slow);
-      return;
-    }
-    this.pin(root);
-    const page = (displacement: number) => {
-      this.peek(root);
-      if (this.long) code.op(op["i32.wrap_i64"]);
-      if (displacement !== 0) code.i32(displacement).op(op["i32.add"]);
-      code.i32(pageShift).op(op["i32.shr_u"]).memory(op["i32.load8_u"], layout.pageTable);
-    };
-    page(low);
-    if (high !== low) {
-      page(high);
-      code.op(op["i32.or"]);
-    }
-    code.i32(denied).op(op["i32.and"]);
-    if (check.upper && this.long) {
-      this.peek(root);
-      // Far displacements can carry into the upper half.
-      if (!foldable(low) && low < -0x8000) code.i64(low).op(op["i64.add"]);
-      else if (low > 0x100000) code.i64(low).op(op["i64.add"]);
-      code.i64(32).op(op["i64.shr_u"]).op(op["i32.wrap_i64"]).op(op["i32.or"]);
-    }
-    this.consume(root);
-    code.brIf(this.around.slow);
-  }
-
-  /** Leaves unless what the region knows at an entry is so. */
-  guard({ read, write, residue, readPages, writePages }: Guard): void {
-    const { code } = this;
-    const stack = Register.rsp;
-    const low = () => {
-      code.get(stack);
-      if (this.long) code.op(op["i32.wrap_i64"]);
-    };
-    for (const [[first, last], denied] of [
-      [read, Denied.read],
-      [write, Denied.write],
-    ] as const) {
-      if (first > last) continue;
-      for (const displacement of first === last ? [first] : [first, last]) {
-        low();
-        code.i32(displacement).op(op["i32.add"]).i32(pageShift).op(op["i32.shr_u"]);
-        code.memory(op["i32.load8_u"], layout.pageTable).i32(denied).op(op["i32.and"]).brIf(this.around.slow);
-      }
-      if (!this.long) continue;
-      code.get(stack).i64(32).op(op["i64.shr_u"]).op(op["i32.wrap_i64"]).brIf(this.around.slow);
-    }
-    if (residue >= 0) {
-      low();
-      code.i32(15).op(op["i32.and"]).i32(residue).op(op["i32.ne"]).brIf(this.around.slow);
-    }
-    for (const [pages, denied] of [
-      [readPages, Denied.read],
-      [writePages, Denied.write],
-    ] as const)
-      for (const page of pages) {
-        code
-          .i32(0)
-          .memory(op["i32.load8_u"], layout.pageTable + page)
-          .i32(denied)
-          .op(op["i32.and"]);
-        code.brIf(this.around.slow);
-      }
-  }
-
-  private align(root: Node, displacement: number, pc: number): void {
-    const { code } = this;
-    this.leavable(pc);
-    this.push(root);
-    if (this.long) code.op(op["i32.wrap_i64"]);
-    if ((displacement & 15) !== 0) code.i32(displacement).op(op["i32.add"]);
-    code.i32(15).op(op["i32.and"]).brIf(this.around.slow);
-  }
-
-  // Flags.
-
-  private asLong(shape: number): void {
-    if (shape >>> 8 !== 3) this.code.op(op["i64.extend_i32_u"]);
-  }
-
-  /** Puts the lazy flags into their locals. */
-  private keepFlags(shape: number, operands: readonly Node[]): void {
-    const count = flagOperands[shape & 0xff]!;
-    for (let i = 0; i < count; i++) {
-      const of = home.flags + i;
-      this.push(operands[i]!);
-      this.asLong(shape);
-      this.vacate(of);
-      this.code.set(this.homes[of]!);
-    }
-    this.code.i32(shape + 1).set(this.shape);
-  }
-
-  /** The nodes that `spillFlags` will use. */
-  flagNodes(shape: number, operands: readonly Node[]): Node[] {
-    return operands.slice(0, flagOperands[shape & 0xff]!);
-  }
-
-  /** Stores the lazy flags into the state; spends one use of each operand. */
-  spillFlags(shape: number, operands: readonly Node[]): void {
-    const { code } = this;
-    const used = this.flagNodes(shape, operands);
-    for (const node of used) this.pin(node);
-    code.i32(0).i32(shape).memory(op["i32.store"], stateAddress(offsets.flagKind));
-    used.forEach((node, i) => {
-      code.i32(0);
-      this.peek(node);
-      this.asLong(shape);
-      code.memory(op["i64.store"], stateAddress(offsets.flagA + 8 * i));
-      this.consume(node);
-    });
-  }
-  /** Stores the lazy flags that an earlier part left in the locals. */
-  spillKeptFlags(shape: number): void {
-    const { code } = this;
-    code.i32(0).i32(shape).memory(op["i32.store"], stateAddress(offsets.flagKind));
-    for (let i = 0; i < flagOperands[shape & 0xff]!; i++)
-      code
-        .i32(0)
-        .get(this.flagLocal(i))
-        .memory(op["i64.store"], stateAddress(offsets.flagA + 8 * i));
-  }
-
-  // Callouts.
-
-  private callout(node: Node, pc: number, held: readonly number[]): void {
-    const { code, nodes, around } = this;
-    [nodes.a[node]!, nodes.b[node]!, nodes.c[node]!].forEach((operand, i) => {
-      if (operand < 0) return;
-      code.i32(0);
-      this.push(operand);
-      code.memory(op["i64.store"], stateAddress(offsets.scratch + 8 * i));
-    });
-    const count = registerCount(this.long);
-    for (let r = 0; r < count; r++) spillRegister(code, this.long, r, this.homes[r]!);
-    this.storeDirtyVectors();
-    code.i32(0).i32(pc).memory(op["i32.store"], stateAddress(offsets.pc));
-    code.i32(nodes.immediate[node]!).call(around.callout).tee(around.kind).i32(0).op(op["i32.gt_s"]).if();
-    code.i32(0).get(around.kind).memory(op["i32.store"], stateAddress(offsets.exitKind));
-    code.i32(0).get(around.fuel).memory(op["i32.store"], stateAddress(offsets.fuel));
-    code.get(around.kind).op(op.return).end();
-    code.get(around.fuel).get(around.kind).op(op["i32.or"]).set(around.fuel);
-    for (let of = 0; of < home.count; of++) this.vacate(of);
-    if (!keepsRegisters(nodes.immediate[node]!)) {
-      for (let r = 0; r < count; r++) {
-        loadRegister(code, this.long, r);
-        code.set(this.homes[r]!);
-      }
-      for (let r = 0; r < 16; r++) if (this.valid & (1 << r)) this.loadVector(r);
-    }
-    this.dirty = 0;
-    code.i32(0).set(this.shape);
-    this.hold(held);
-    if (this.remaining[node]! > 0) {
-      const local = this.take(type.i64);
-      code
-        .i32(0)
-        .memory(op["i64.load"], stateAddress(offsets.scratch + 24))
-        .set(local);
-      this.location[node] = local;
-    }
-  }
-
-  /** The wasm type of the guest's word. */
-  get word(): number {
-    return wordType(this.long);
   }
 }
