@@ -6,13 +6,13 @@ trap 'echo "got usr1"' USR1
 wait $second; echo "second $?"
 wait $first; echo "first $?"
 kill -USR1 $$
-(sleep 0.05; kill -USR1 $$) &
+(sleep 0.3; kill -USR1 $$) &
 wait; echo "wait was $?"
 wait; echo "then $?"
-sleep 30 & pid=$!
+sleep 30 & pid=$!; sleep 0.4
 kill $pid; wait $pid; echo "killed $?"
 (trap 'echo term; exit 9' TERM; while :; do sleep 0.01; done) & pid=$!
-sleep 0.2; kill -TERM $pid; wait $pid; echo "trapped $?"
+sleep 0.5; kill -TERM $pid; wait $pid; echo "trapped $?"
 for i in 1 2 3 4 5; do (exit $i) & pids+=" $!"; done
 sum=0; for pid in $pids; do wait $pid; sum=$((sum + $?)); done; echo "sum $sum"
 bash -c 'kill -SEGV $$'; echo "segv $?"
