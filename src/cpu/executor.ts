@@ -3,6 +3,7 @@
 import { PageFault, type GuestMemory } from "../memory/guest.ts";
 import { Access, Denied, layout, pageShift } from "../memory/layout.ts";
 import { callouts } from "./callouts.ts";
+import { largeArena, smallArena, type Entry, type Installed } from "./entry.ts";
 import { encode, encodeRelocatable, place } from "./interpreter/encode.ts";
 import { Header, atOperation, blockCount, blockEntry, exitHot, map, targetMask } from "./interpreter/format.ts";
 import type { Block } from "./ir/builder.ts";
@@ -30,31 +31,6 @@ export { Translations, hotThreshold } from "./translations.ts";
 const mostEffort = 1 << 22;
 
 type Callout = (number: number) => number;
-
-/** Where encoded blocks may live in linear memory: a place that is always there, and a larger one. */
-interface Arena {
-  readonly start: number;
-  readonly end: number;
-}
-const smallArena: Arena = { start: layout.code, end: layout.guest };
-const largeArena: Arena = { start: layout.arena, end: layout.arenaEnd };
-
-/** A translated block of this address space. */
-interface Entry {
-  readonly pc: number;
-  readonly known: KnownBlock;
-  /** Its interpreter code; 0 when it has none. */
-  address: number;
-  /** Executions counted by earlier encodings. */
-  executions: number;
-  /** Where its countdown started. */
-  started: number;
-}
-
-interface Installed {
-  readonly known: KnownModule;
-  readonly instance: WebAssembly.Instance;
-}
 
 /** Indices of state fields as words. */
 const word = {
@@ -245,7 +221,7 @@ export class X86Machine {
   private find(pc: number): number {
     const high = this.cpu.words[word.pc + 1]!;
     const known = this.entries.get(pc);
-    if (known !== undefined && known.address !== 0 && high === 0) return known.address;
+    if (known !== undefined && known.address !== 0 && high === 0) return this.link(known);
     try {
       if (high !== 0) throw new PageFault(this.cpu.pc, Access.execute, false);
       return this.encodeEntry(this.entry(pc));
@@ -321,8 +297,14 @@ export class X86Machine {
     i32[(address + Header.id) >>> 2] = this.encoded.push(entry) - 1;
     i32[(address + Header.slot) >>> 2] = this.slots.get(entry.pc) ?? 0;
     this.countdown(entry, this.threshold(entry));
-    const at = blockEntry(entry.pc) >>> 2;
-    i32[at] = entry.pc | 0;
+    return this.link(entry);
+  }
+
+  /** Puts an encoded block where the driver finds it, in the place of what shares its hash; returns its address. */
+  private link({ pc, address }: Entry): number {
+    const { i32 } = this.memory;
+    const at = blockEntry(pc) >>> 2;
+    i32[at] = pc | 0;
     i32[at + 1] = address;
     return address;
   }
@@ -462,6 +444,9 @@ export class X86Machine {
     const at = branchEntry(pc) >>> 2;
     i32[at + BranchEntry.pc / 4] = pc;
     i32[at + BranchEntry.slot / 4] = slot;
+    // The next time another address has taken its place there, the driver shall know it.
+    const entry = this.entries.get(pc);
+    if (entry !== undefined && entry.address !== 0) this.link(entry);
   }
 
   /** A block's countdown ran out: it has compiled code, or shall have. */

@@ -41,7 +41,7 @@ export const map = {
 } as const;
 
 export const targetMask = 0xfff;
-export const blockCount = 0x8000;
+export const blockCount = 0x10000;
 
 /** Address of the hash table entry for a guest address. */
 export const blockEntry = (pc: number): number => map.blocks + (((pc ^ (pc >>> 12)) & (blockCount - 1)) << 3);
