@@ -40,11 +40,17 @@ static pthread_t who;
 static void hand(int s) {
   got = pthread_equal(pthread_self(), who);
 }
+static volatile int woken;
 static void *sleeper(void*a) {
   struct timespec t={5, 0};
   int r = nanosleep(&t, 0);
   printf("sleeper %d %s\n", r, strerror(errno));
+  woken = 1;
   return 0;
+}
+// A signal that comes before the sleep has begun does not end it: send until one does.
+static void wake(pthread_t t) {
+  for (woken = 0; !woken; usleep(5000)) pthread_kill(t, SIGUSR1);
 }
 static pthread_barrier_t bar;
 static int total;
@@ -122,8 +128,7 @@ int main(int c, char **v) {
   sigaction(SIGUSR1, &sa, 0);
   pthread_create(&t, 0, sleeper, 0);
   who = t;
-  usleep(5000);
-  pthread_kill(t, SIGUSR1);
+  wake(t);
   pthread_join(t, 0);
   printf("got %d\n", got);
   pthread_barrier_init(&bar, 0, 6);
@@ -191,8 +196,6 @@ int main(int c, char **v) {
   waitpid(p, &st, 0);
   printf("exit_group %d\n", WEXITSTATUS(st));
   pthread_create(&t, 0, sleeper, 0);
-  (void)t;
-  usleep(1000);
-  pthread_kill(t, SIGUSR1);
+  wake(t);
   pthread_exit(0);
 }
