@@ -1,0 +1,51 @@
+// A compiled program: runs with inputs, gives outputs, keeps its states in between.
+
+import type { Program } from "./hlo/graph.ts";
+import type { Tensors } from "./model.ts";
+
+/** Threads and a compiler as the host has them; without one the engine runs on its own thread. */
+export interface EngineHost {
+  /** Compiles a module with the host's best compiler at once, where it can be told to. */
+  compileModule?(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module;
+  /** Processors of the machine. */
+  readonly processors: number;
+  /** Starts a thread that runs `engineWorker` (engine/compile/worker.ts) with this message; undefined when hosts have none. */
+  startWorker?(message: unknown): { stop(): void } | undefined;
+  /** Nanoseconds, for statistics. */
+  now(): number;
+}
+
+export interface CompileOptions {
+  /** At most so many threads; 1 when absent. */
+  readonly threads?: number;
+  /** Use relaxed SIMD where the machine has it: faster, the last bits may differ. */
+  readonly relaxed?: boolean;
+  /** "interpreter": no WebAssembly at all, the oracle. */
+  readonly backend?: "wasm" | "interpreter";
+  readonly host?: EngineHost;
+  /** Most bytes of weights and activations together; an error says when a model needs more. */
+  readonly memoryLimit?: number;
+}
+
+/** What a compiled program consists of, for people and for `stats`. */
+export interface ExecutableStats {
+  /** Steps by what does them: "wasm", "interpreter", "control". */
+  readonly steps: Readonly<Record<string, number>>;
+  readonly codeBytes: number;
+  readonly weightBytes: number;
+  /** Activations, after buffers were shared. */
+  readonly activationBytes: number;
+  /** Nanoseconds. */
+  readonly compileTime: number;
+}
+
+export interface Executable {
+  readonly program: Program;
+  readonly stats: ExecutableStats;
+  /** Runs with every input given by name. Throws FormatError when one is missing or of another type. */
+  run(inputs: Tensors): Tensors;
+  /** Puts the states back to their first values. */
+  reset(): void;
+  /** Gives the memory and threads back; running it again is an error. */
+  dispose(): void;
+}
