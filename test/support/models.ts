@@ -43,13 +43,14 @@ export function expectClose(
   for (let i = 0; i < numbers.length; i++) {
     const [got, wanted] = [numbers[i]!, Number(expected[i])];
     if (Object.is(got, wanted) || got === wanted || (Number.isNaN(got) && Number.isNaN(wanted))) continue;
-    const excess = Math.abs(got - wanted) / (absolute + relative * Math.abs(wanted));
-    if (!(excess <= worst)) {
+    const difference = Math.abs(got - wanted) / (absolute + relative * Math.abs(wanted));
+    const excess = Number.isNaN(difference) ? Infinity : difference;
+    if (excess > worst) {
       worst = excess;
       at = i;
     }
   }
-  if (!(worst <= 1)) {
+  if (worst > 1) {
     expect.fail(
       `${what} ${typeText(actual)}: element ${at} is ${numbers[at]}, expected ${String(expected[at])} (${worst} times the tolerance)`,
     );
