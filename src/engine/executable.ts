@@ -46,6 +46,10 @@ export interface Executable {
   run(inputs: Tensors): Tensors;
   /** Puts the states back to their first values. */
   reset(): void;
+  /** The states by name, copied: for another executable of the same model. */
+  states(): Tensors;
+  /** Sets the states that are named; names that the program does not have are left out. */
+  restore(states: Tensors): void;
   /** Gives the memory and threads back; running it again is an error. */
   dispose(): void;
 }

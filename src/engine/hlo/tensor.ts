@@ -1,7 +1,7 @@
 // Tensors: an element type, a shape and the elements in row-major order.
 
 import { CerebroError, FormatError } from "../../base/errors.ts";
-import { type DType, dtypes, isWide, type TensorData } from "./dtype.ts";
+import { type DType, dtypes, integerRange, isFloat, isWide, type TensorData } from "./dtype.ts";
 import { bf16Bits, bf16Value, f16Bits, f16Value } from "./half.ts";
 
 export interface TensorType {
@@ -110,6 +110,57 @@ export function toNumbers({ dtype, data }: Tensor): Float64Array {
   const decode = dtype === "f16" ? f16Value : dtype === "bf16" ? bf16Value : Number;
   for (let i = 0; i < numbers.length; i++) numbers[i] = decode(data[i] as number);
   return numbers;
+}
+
+/**
+ * The same numbers in another type, for data on its way into or out of a model: integers are rounded and clamped to
+ * their range. With `quantization`, real numbers become the integers that stand for them.
+ */
+export function convertTensor(
+  from: Tensor,
+  dtype: DType,
+  quantization?: { readonly scale: number; readonly zeroPoint: number },
+): Tensor {
+  if (from.dtype === dtype) return from;
+  const result = zeros(dtype, from.shape);
+  const data = result.data as { [index: number]: number | bigint };
+  const { entries } = dtypes[dtype];
+  const step = dtypes[from.dtype].entries;
+  const exact = isWide(from.dtype) && isWide(dtype);
+  const numbers = exact ? from.data : toNumbers(from);
+  const real = isFloat(dtype) || entries === 2;
+  const range = real ? undefined : integerRange(dtype);
+  const [min, max] = [Number(range?.min), Number(range?.max)];
+  for (let i = 0; i < from.data.length / step; i++) {
+    const number = numbers[i * step]!;
+    if (exact) data[i] = number;
+    else if (real) data[i * entries] = entryOf(dtype, number);
+    else {
+      const scaled = quantization
+        ? roundEven(Number(number) / quantization.scale) + quantization.zeroPoint
+        : Number(number);
+      data[i] = entryOf(dtype, Math.min(max, Math.max(min, Number.isNaN(scaled) ? 0 : Math.trunc(scaled))));
+    }
+  }
+  return result;
+}
+
+/** To the nearest integer, ties to the even one. */
+export function roundEven(number: number): number {
+  const floor = Math.floor(number);
+  const rest = number - floor;
+  return rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1;
+}
+
+/** The real numbers that quantised elements stand for. */
+export function dequantized(
+  from: Tensor,
+  quantization: { readonly scale: number; readonly zeroPoint: number },
+): Tensor {
+  const numbers = toNumbers(from);
+  const data = new Float32Array(numbers.length);
+  for (let i = 0; i < data.length; i++) data[i] = (numbers[i]! - quantization.zeroPoint) * quantization.scale;
+  return { dtype: "f32", shape: from.shape, data };
 }
 
 /** Row-major strides of a shape, in elements. */
