@@ -10,7 +10,10 @@ const output = resolve(root, "dist/bundle");
 const fresh = resolve(root, "dist/bundle.new");
 rmSync(fresh, { recursive: true, force: true });
 const bundle = await rolldown({
-  input: { cerebro: resolve(root, "dist/cli/main.js") },
+  input: {
+    cerebro: resolve(root, "dist/cli/main.js"),
+    engineworker: resolve(root, "dist/hosts/node/engineworker.js"),
+  },
   platform: "node",
   external: [/^node:/],
 });

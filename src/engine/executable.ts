@@ -1,19 +1,10 @@
 // A compiled program: runs with inputs, gives outputs, keeps its states in between.
 
+import type { EngineHost } from "../host/engine.ts";
 import type { Program } from "./hlo/graph.ts";
 import type { Tensors } from "./model.ts";
 
-/** Threads and a compiler as the host has them; without one the engine runs on its own thread. */
-export interface EngineHost {
-  /** Compiles a module with the host's best compiler at once, where it can be told to. */
-  compileModule?(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module;
-  /** Processors of the machine. */
-  readonly processors: number;
-  /** Starts a thread that runs `engineWorker` (engine/compile/worker.ts) with this message; undefined when hosts have none. */
-  startWorker?(message: unknown): { stop(): void } | undefined;
-  /** Nanoseconds, for statistics. */
-  now(): number;
-}
+export type { EngineHost };
 
 export interface CompileOptions {
   /** At most so many threads; 1 when absent. */

@@ -3,3 +3,4 @@
 export { type NodeHost, nodeHost } from "./index.ts";
 export { network } from "./network.ts";
 export { nodePackageHost } from "./packages.ts";
+export { nodeEngineHost } from "./engine.ts";
