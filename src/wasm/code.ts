@@ -117,7 +117,10 @@ export class Code extends ByteWriter {
   /** An instruction without immediates. */
   op(opcode: number): this {
     if (opcode < 0x100) this.byte(opcode);
-    else {
+    else if (opcode > 0xffff) {
+      this.byte(opcode >>> 12);
+      this.u32(opcode & 0xfff);
+    } else {
       this.byte(opcode >>> 8);
       this.u32(opcode & 0xff);
     }
