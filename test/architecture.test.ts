@@ -9,7 +9,9 @@ const source = join(root, "src");
 
 /** Runtime packages and the only files that may name them. */
 const packages: Readonly<Record<string, readonly string[]>> = {
+  "fast-png": ["src/formats/"],
   fflate: ["src/formats/"],
+  "jpeg-js": ["src/formats/"],
   openpgp: ["src/packages/"],
 };
 
