@@ -1,15 +1,18 @@
-// Cyclic redundancy checks: CRC-32 (gzip, xz), CRC-64/XZ, and the most-significant-bit-first CRC-32 of bzip2.
+// Cyclic redundancy checks: CRC-32 (gzip, xz), CRC-32C (RFC 3720), CRC-64/XZ, and the most-significant-bit-first CRC-32 of bzip2.
 
 const table32 = new Uint32Array(256);
+const table32c = new Uint32Array(256);
 const table32msb = new Uint32Array(256);
 const table64low = new Uint32Array(256);
 const table64high = new Uint32Array(256);
 for (let i = 0; i < 256; i++) {
   let crc = i;
+  let castagnoli = i;
   let msb = i << 24;
   let [low, high] = [i, 0];
   for (let bit = 0; bit < 8; bit++) {
     crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+    castagnoli = castagnoli & 1 ? (castagnoli >>> 1) ^ 0x82f63b78 : castagnoli >>> 1;
     msb = msb & 0x80000000 ? (msb << 1) ^ 0x04c11db7 : msb << 1;
     const carry = low & 1;
     low = (low >>> 1) | (high << 31);
@@ -20,6 +23,7 @@ for (let i = 0; i < 256; i++) {
     }
   }
   table32[i] = crc;
+  table32c[i] = castagnoli;
   table32msb[i] = msb;
   table64low[i] = low;
   table64high[i] = high;
@@ -29,6 +33,13 @@ for (let i = 0; i < 256; i++) {
 export function crc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before;
   for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ table32[(crc ^ bytes[i]!) & 255]!;
+  return ~crc >>> 0;
+}
+
+/** CRC-32C, Castagnoli's polynomial: TensorFlow's tables and records, OCDBT, zarr. `before` continues an earlier one. */
+export function crc32c(bytes: Uint8Array, before = 0): number {
+  let crc = ~before;
+  for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ table32c[(crc ^ bytes[i]!) & 255]!;
   return ~crc >>> 0;
 }
 
