@@ -1,0 +1,24 @@
+// Opening models: every format there is, told apart by content.
+
+import { FormatError } from "../base/errors.ts";
+import type { Model, ModelFormat, OpSupport, Source } from "./model.ts";
+
+/** Formats in the order they are tried: the ones with the surest marks first. */
+export const modelFormats: readonly ModelFormat[] = [];
+
+/** Support tables by the names that `cerebro compat` knows them by. */
+export const modelSupport: Readonly<Record<string, readonly OpSupport[]>> = {};
+
+/** The format of a source; undefined when it is none of ours. */
+export function formatOf(source: Source): ModelFormat | undefined {
+  return modelFormats.find((format) => format.matches(source));
+}
+
+/** Opens a model. Throws FormatError when it is no model, or a broken one. */
+export function load(source: Source): Model {
+  const format = formatOf(source);
+  if (format) return format.open(source);
+  throw new FormatError(`${source.name}: is no model of a known format`, {
+    hint: `known formats: ${modelFormats.map(({ title }) => title).join(", ")}`,
+  });
+}
