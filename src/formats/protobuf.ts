@@ -207,17 +207,20 @@ type Values<D extends Description> = {
 };
 
 /** Every value of a repeated field; numbers may be packed or not. */
-export const repeated = <T>(type: Type<T> | Type<T | undefined>): RepeatedField<T> => ({
+export const repeated = <T>(type: Type<T>): RepeatedField<Exclude<T, undefined>> => ({
   rule: "repeated",
-  type: type as Type<T>,
+  type: type as Type<Exclude<T, undefined>>,
 });
 /** undefined where the field is not there. Messages are so without it. */
 export const optional = <T>(type: Type<T>): OptionalField<T> => ({ rule: "optional", type });
 /** Later entries replace earlier ones of the same key. */
-export const map = <K, V>(key: Type<K>, value: Type<V> | Type<V | undefined>): MapField<K, V> => ({
+export const map = <K, V>(key: Type<K>, value: Type<V>): MapField<K, Exclude<V, undefined>> => ({
   rule: "map",
-  entry: message({ key: [1, key], value: [2, value] }) as unknown as MessageType<{ key: K; value: V }>,
-  missing: () => ("empty" in value ? (value as MessageType<V>).empty() : value.initial) as V,
+  entry: message({ key: [1, key], value: [2, value] }) as unknown as MessageType<{
+    key: K;
+    value: Exclude<V, undefined>;
+  }>,
+  missing: () => ("empty" in value ? (value as unknown as MessageType<V>).empty() : value.initial) as never,
 });
 /** Of these fields the last one in the message counts: { which: its name, value }. */
 export const oneof = <M extends Rows>(members: M): OneOf<M> => ({ rule: "oneof", members });
