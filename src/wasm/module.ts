@@ -13,12 +13,14 @@ interface Import {
 interface Limits {
   readonly initial: number;
   readonly maximum?: number;
+  /** Shared between threads (the threads proposal); needs a maximum. */
+  readonly shared?: boolean;
 }
 
 const kind = { function: 0, table: 1, memory: 2, global: 3 } as const;
 
-function limits(to: ByteWriter, { initial, maximum }: Limits): void {
-  to.byte(maximum === undefined ? 0 : 1);
+function limits(to: ByteWriter, { initial, maximum, shared }: Limits): void {
+  to.byte(maximum === undefined ? 0 : shared ? 3 : 1);
   to.u32(initial);
   if (maximum !== undefined) to.u32(maximum);
 }

@@ -71,7 +71,9 @@ export type Access =
   /** One element a row. */
   | "row"
   /** One element in all. */
-  | "scalar";
+  | "scalar"
+  /** The table of a `lookup`: its leaf pushes the operand's address. */
+  | "table";
 
 /** Elementwise operations done on a template's result before it is stored. */
 export interface Epilogue {

@@ -1,0 +1,351 @@
+// Functions on four f32 lanes, shared by the kernels of a module: polynomials of our own, errors of 1 to 3 units in the
+// last place. What has no polynomial is Math's, lane by lane (engines compile imported Math functions in place).
+
+import type { Code } from "../../wasm/code.ts";
+import { ModuleBuilder } from "../../wasm/module.ts";
+import { op, type } from "../../wasm/opcodes.ts";
+import type { KernelContext } from "./kernel.ts";
+import { splatF32, splatI32 } from "./lanes.ts";
+
+/** What modules import from JavaScript, in this order. */
+export const unaryImports = [
+  ...["acos", "acosh", "asin", "asinh", "atan", "atanh", "cbrt", "cos", "cosh", "sin", "sinh", "tan"],
+] as const;
+export const binaryImports = ["atan2", "pow", "remainder"] as const;
+
+/** The imports of every module but its memory. */
+export function importedFunctions(): Record<string, unknown> {
+  const math = Math as unknown as Record<string, unknown>;
+  const functions: Record<string, unknown> = { remainder: (x: number, y: number) => x % y };
+  for (const name of [...unaryImports, ...binaryImports]) functions[name] ??= math[name];
+  return functions;
+}
+
+/** A module with its memory and functions imported, and the context for kernels in it. */
+export function moduleContext(options: { relaxed: boolean; shared?: { initial: number; maximum: number } }): {
+  module: ModuleBuilder;
+  context: KernelContext;
+} {
+  const module = new ModuleBuilder();
+  const functions = new Map<string, number>();
+  const unary = module.type([type.f64], [type.f64]);
+  const binary = module.type([type.f64, type.f64], [type.f64]);
+  for (const name of unaryImports) functions.set(`math.${name}`, module.importFunction("math", name, unary));
+  for (const name of binaryImports) functions.set(`math.${name}`, module.importFunction("math", name, binary));
+  module.importMemory("env", "memory", options.shared ? { ...options.shared, shared: true } : { initial: 0 });
+  const context: KernelContext = {
+    module,
+    relaxed: options.relaxed,
+    shared(name, define) {
+      let index = functions.get(name);
+      if (index === undefined) functions.set(name, (index = define(module)));
+      return index;
+    },
+  };
+  return { module, context };
+}
+
+/** Writes a function's body from its parameters to its result. */
+type Body = (code: Code, context: KernelContext) => void;
+
+/** Index of a shared function on vectors. */
+function vectorFunction(context: KernelContext, name: string, parameters: number, body: Body): number {
+  return context.shared(name, (module) => {
+    const vectors = Array.from({ length: parameters }, () => type.v128);
+    const { index, code } = module.function(module.type(vectors, [type.v128]), name);
+    body(code, context);
+    return index;
+  });
+}
+
+/** Pushes a polynomial in the vector local `x`, coefficients from the constant one on. */
+function polynomial(code: Code, x: number, coefficients: readonly number[]): void {
+  splatF32(code, coefficients.at(-1)!);
+  for (let i = coefficients.length - 2; i >= 0; i--) {
+    code.get(x).op(op["f32x4.mul"]);
+    splatF32(code, coefficients[i]!).op(op["f32x4.add"]);
+  }
+}
+
+// ln 2 in two parts: the first has few bits, so that its products with small integers are exact.
+const ln2High = 0.693359375;
+const ln2Low = -2.1219444005469058e-4;
+const expTail = [0.50000000682, 0.16666665862, 0.041666292987, 0.0083334979654, 0.0013944807315, 0.00019790197555];
+
+/** Sets n = nearest(x / ln 2) and r = x - n ln 2. */
+function reduceByLn2(code: Code, x: number, n: number, r: number): void {
+  code.get(x);
+  splatF32(code, Math.LOG2E).op(op["f32x4.mul"]).op(op["f32x4.nearest"]).set(n);
+  code.get(x).get(n);
+  splatF32(code, ln2High).op(op["f32x4.mul"]).op(op["f32x4.sub"]).get(n);
+  splatF32(code, ln2Low).op(op["f32x4.mul"]).op(op["f32x4.sub"]).set(r);
+}
+
+/** Pushes 2^n for integers n (i32 lanes) from -126 to 127 in the local. */
+function powerOfTwo(code: Code, n: number): void {
+  code.get(n);
+  splatI32(code, 127).op(op["i32x4.add"]).i32(23).op(op["i32x4.shl"]);
+}
+
+const exp: Body = (code) => {
+  const [n, r, half] = [code.local(type.v128), code.local(type.v128), code.local(type.v128)];
+  code.get(0);
+  splatF32(code, -104).op(op["f32x4.max"]);
+  splatF32(code, 89).op(op["f32x4.min"]).set(0);
+  reduceByLn2(code, 0, n, r);
+  polynomial(code, r, expTail);
+  code.get(r).get(r).op(op["f32x4.mul"]).op(op["f32x4.mul"]).get(r).op(op["f32x4.add"]);
+  splatF32(code, 1).op(op["f32x4.add"]);
+  // Scaled in two steps: n goes beyond the exponents at both ends.
+  code.get(n).op(op["i32x4.trunc_sat_f32x4_s"]).tee(n).i32(1).op(op["i32x4.shr_s"]).set(half);
+  powerOfTwo(code, half);
+  code.op(op["f32x4.mul"]);
+  code.get(n).get(half).op(op["i32x4.sub"]).set(n);
+  powerOfTwo(code, n);
+  code.op(op["f32x4.mul"]);
+};
+
+const expm1: Body = (code) => {
+  const [n, r, p, scale] = [0, 0, 0, 0].map(() => code.local(type.v128)) as [number, number, number, number];
+  const x = code.local(type.v128);
+  code.get(0);
+  splatF32(code, -25).op(op["f32x4.max"]);
+  splatF32(code, 89).op(op["f32x4.min"]).set(x);
+  reduceByLn2(code, x, n, r);
+  polynomial(
+    code,
+    r,
+    [0.50000000468, 0.16666666818, 0.041666352985, 0.0083332727243, 0.0013941148469, 0.00019914366524],
+  );
+  code.get(r).get(r).op(op["f32x4.mul"]).op(op["f32x4.mul"]).get(r).op(op["f32x4.add"]).set(p);
+  // (2^n p + 2^n - 1), at half the size because n may be 128.
+  code.get(n).op(op["i32x4.trunc_sat_f32x4_s"]);
+  splatI32(code, 1).op(op["i32x4.sub"]).set(n);
+  powerOfTwo(code, n);
+  code.set(scale);
+  code.get(p).get(scale).op(op["f32x4.mul"]).get(scale);
+  splatF32(code, 0.5).op(op["f32x4.sub"]).op(op["f32x4.add"]);
+  splatF32(code, 2).op(op["f32x4.mul"]).set(p);
+  // Tiny and zero arguments are their own results, sign included.
+  code.get(0).get(p).get(0).op(op["f32x4.abs"]);
+  splatF32(code, 1e-8).op(op["f32x4.lt"]).op(op["v128.bitselect"]);
+};
+
+const log: Body = (code) => {
+  const local = () => code.local(type.v128);
+  const [x, e, f, s, z, tiny] = [local(), local(), local(), local(), local(), local()];
+  code.get(0);
+  splatF32(code, 2 ** -126)
+    .op(op["f32x4.lt"])
+    .set(tiny);
+  code.get(0);
+  splatF32(code, 2 ** 23)
+    .op(op["f32x4.mul"])
+    .get(0)
+    .get(tiny)
+    .op(op["v128.bitselect"])
+    .set(x);
+  // x = 2^e m with m from sqrt(1/2) to sqrt(2).
+  code.get(x);
+  splatI32(code, 0x3f3504f3).op(op["i32x4.sub"]).tee(e);
+  splatI32(code, 0x7fffff).op(op["v128.and"]);
+  splatI32(code, 0x3f3504f3).op(op["i32x4.add"]);
+  splatF32(code, 1).op(op["f32x4.sub"]).set(f);
+  code.get(e).i32(23).op(op["i32x4.shr_s"]).get(tiny);
+  splatI32(code, 23).op(op["v128.and"]).op(op["i32x4.sub"]).op(op["f32x4.convert_i32x4_s"]).set(e);
+  // log m = log((1 + s) / (1 - s)) with s = f / (2 + f).
+  code.get(f).get(f);
+  splatF32(code, 2).op(op["f32x4.add"]).op(op["f32x4.div"]).tee(s).get(s).op(op["f32x4.mul"]).set(z);
+  polynomial(code, z, [0.66666666551, 0.40000124159, 0.28550578608, 0.23336676725]);
+  code.get(z).op(op["f32x4.mul"]).set(z);
+  const half = local();
+  code.get(f).get(f).op(op["f32x4.mul"]);
+  splatF32(code, 0.5).op(op["f32x4.mul"]).set(half);
+  // e ln 2 + (f - (f^2/2 - s (f^2/2 + R)))
+  code.get(s).get(half).get(z).op(op["f32x4.add"]).op(op["f32x4.mul"]).get(e);
+  splatF32(code, ln2Low).op(op["f32x4.mul"]).op(op["f32x4.add"]).get(half).op(op["f32x4.sub"]);
+  code.get(f).op(op["f32x4.add"]).get(e);
+  splatF32(code, ln2High).op(op["f32x4.mul"]).op(op["f32x4.add"]).set(s);
+  // Infinity and NaN are their own logarithms; 0 gives minus infinity, less gives NaN.
+  code.get(0).get(s).get(0);
+  splatF32(code, 3.4028234663852886e38).op(op["f32x4.le"]).op(op["v128.not"]).op(op["v128.bitselect"]).set(s);
+  splatF32(code, -Infinity);
+  splatF32(code, NaN);
+  code.get(0);
+  splatF32(code, 0).op(op["f32x4.eq"]).op(op["v128.bitselect"]);
+  code.get(s).get(0);
+  splatF32(code, 0).op(op["f32x4.le"]).op(op["v128.bitselect"]);
+};
+
+const log1p: Body = (code, context) => {
+  const [u, l] = [code.local(type.v128), code.local(type.v128)];
+  code.get(0);
+  splatF32(code, 1).op(op["f32x4.add"]).tee(u).call(shared(context, "log")).set(l);
+  // log(u) plus what the addition lost; not where u is 0 or infinite.
+  code.get(l).get(l).get(0).get(u);
+  splatF32(code, 1).op(op["f32x4.sub"]).op(op["f32x4.sub"]).get(u).op(op["f32x4.div"]).op(op["f32x4.add"]);
+  code.get(u);
+  splatF32(code, 0).op(op["f32x4.eq"]).get(u);
+  splatF32(code, Infinity).op(op["f32x4.eq"]).op(op["v128.or"]).op(op["v128.bitselect"]).set(l);
+  code.get(0).get(l).get(0).op(op["f32x4.abs"]);
+  splatF32(code, 1e-8).op(op["f32x4.lt"]).op(op["v128.bitselect"]);
+};
+
+/** Pushes the magnitude on the stack with the sign of the local. */
+function withSign(code: Code, of: number): void {
+  code.get(of);
+  splatI32(code, -0x80000000).op(op["v128.and"]).op(op["v128.or"]);
+}
+
+const tanh: Body = (code, context) => {
+  const t = code.local(type.v128);
+  // t / (t + 2) with t = e^2|x| - 1.
+  code.get(0).op(op["f32x4.abs"]);
+  splatF32(code, 10).op(op["f32x4.min"]);
+  splatF32(code, 2).op(op["f32x4.mul"]).call(shared(context, "expm1")).tee(t).get(t);
+  splatF32(code, 2).op(op["f32x4.add"]).op(op["f32x4.div"]);
+  withSign(code, 0);
+};
+
+const logistic: Body = (code, context) => {
+  splatF32(code, 1);
+  code.get(0).op(op["f32x4.neg"]).call(shared(context, "exp"));
+  splatF32(code, 1).op(op["f32x4.add"]).op(op["f32x4.div"]);
+};
+
+const erfSmall = [0.12837916591, -0.37612627136, 0.11283600178, -0.026854444661, 0.0051895354684, -0.00080208423847];
+const erfLarge = [0.00018344298406, -1.1295568247, -0.63326262409, -0.10837246512, 0.025178958828, -0.0041936075676];
+
+const erf: Body = (code, context) => {
+  const [z, small, size] = [code.local(type.v128), code.local(type.v128), code.local(type.v128)];
+  code.get(0).get(0).op(op["f32x4.mul"]).set(z);
+  polynomial(code, z, [...erfSmall, 7.8891230759e-5]);
+  code.get(0).op(op["f32x4.mul"]).get(0).op(op["f32x4.add"]).set(small);
+  // 1 - e^p(|x|) from 1 on.
+  code.get(0).op(op["f32x4.abs"]);
+  splatF32(code, 4).op(op["f32x4.min"]).set(size);
+  splatF32(code, 1);
+  polynomial(code, size, [...erfLarge, 0.00043910562147, -2.1496046231e-5]);
+  code.call(shared(context, "exp")).op(op["f32x4.sub"]);
+  withSign(code, 0);
+  code.set(size);
+  code.get(small).get(size).get(z);
+  splatF32(code, 1).op(op["f32x4.lt"]).op(op["v128.bitselect"]);
+};
+
+const erfcTail = [
+  ...[-1.2654508901, 0.99868309508, 0.38627607131, 0.036051976085, -0.0022384277949],
+  ...[-0.07490751569, -0.70148453985, 1.1598630108, -0.68187049894, 0.14507776633],
+];
+
+const erfc: Body = (code, context) => {
+  const local = () => code.local(type.v128);
+  const [a, t, high, result] = [local(), local(), local(), local()];
+  code.get(0).op(op["f32x4.abs"]);
+  splatF32(code, 10.4).op(op["f32x4.min"]).set(a);
+  splatF32(code, 1);
+  splatF32(code, 1);
+  code.get(a);
+  splatF32(code, 0.5).op(op["f32x4.mul"]).op(op["f32x4.add"]).op(op["f32x4.div"]).set(t);
+  // e^-a^2 in two factors: the square of the upper bits of a is exact.
+  code.get(a);
+  splatI32(code, -4096).op(op["v128.and"]).set(high);
+  code.get(t).get(high).get(high).op(op["f32x4.mul"]).op(op["f32x4.neg"]).call(shared(context, "exp"));
+  code.op(op["f32x4.mul"]);
+  polynomial(code, t, erfcTail);
+  code.get(a).get(high).op(op["f32x4.sub"]).get(a).get(high).op(op["f32x4.add"]).op(op["f32x4.mul"]);
+  code.op(op["f32x4.sub"]).call(shared(context, "exp")).op(op["f32x4.mul"]).set(result);
+  splatF32(code, 2);
+  code.get(result).op(op["f32x4.sub"]).get(result).get(0);
+  splatF32(code, 0).op(op["f32x4.lt"]).op(op["v128.bitselect"]);
+};
+
+const bodies = { exp, expm1, log, log1p, tanh, logistic, erf, erfc } satisfies Record<string, Body>;
+
+/** Index of a shared function on one vector of f32 lanes. */
+export function shared(context: KernelContext, name: keyof typeof bodies): number {
+  return vectorFunction(context, name, 1, bodies[name]);
+}
+
+/** Index of a shared function that applies an imported one to each lane. */
+export function eachLane(context: KernelContext, name: string, operands: 1 | 2): number {
+  return vectorFunction(context, `each ${name}`, operands, (code) => {
+    const imported = context.shared(`math.${name}`, () => {
+      throw new Error(`no import ${name}`);
+    });
+    for (let lane = 0; lane < 4; lane++) {
+      if (lane === 0) splatI32(code, 0);
+      for (let i = 0; i < operands; i++) {
+        code.get(i).lane(op["f32x4.extract_lane"], lane).op(op["f64.promote_f32"]);
+      }
+      code.call(imported).op(op["f32.demote_f64"]).lane(op["f32x4.replace_lane"], lane);
+    }
+  });
+}
+
+/** Index of a shared function on two vectors of i32 lanes, done lane by lane: `scalar` leaves an i32 from locals a, b. */
+export function eachInteger(
+  context: KernelContext,
+  name: string,
+  operands: 1 | 2,
+  scalar: (code: Code, a: number, b: number) => void,
+): number {
+  return vectorFunction(context, name, operands, (code) => {
+    const [a, b, result] = [code.local(type.i32), code.local(type.i32), code.local(type.v128)];
+    for (let lane = 0; lane < 4; lane++) {
+      code.get(0).lane(op["i32x4.extract_lane"], lane).set(a);
+      if (operands === 2) code.get(1).lane(op["i32x4.extract_lane"], lane).set(b);
+      code.get(result);
+      scalar(code, a, b);
+      code.lane(op["i32x4.replace_lane"], lane).set(result);
+    }
+    code.get(result);
+  });
+}
+
+/** Index of the fixed-point product of TensorFlow Lite's kernels: (sums, multiplier, shift) -> sums, all i32 lanes. */
+export function fixedProduct(context: KernelContext): number {
+  return vectorFunction(context, "fixed product", 3, (code) => {
+    const local = () => code.local(type.v128);
+    const [left, right, x, halves, sign] = [local(), local(), local(), local(), local()];
+    const power = (n: number): void => {
+      powerOfTwo(code, n);
+      code.op(op["i32x4.trunc_sat_f32x4_s"]);
+    };
+    code.get(2);
+    splatI32(code, 0).op(op["i32x4.max_s"]).set(left);
+    // 2^(30 - e) for a shift of e to the right.
+    code.get(2);
+    splatI32(code, 0).op(op["i32x4.min_s"]);
+    splatI32(code, 30).op(op["i32x4.add"]);
+    splatI32(code, 0).op(op["i32x4.max_s"]).set(right);
+    code.get(0);
+    power(left);
+    code.op(op["i32x4.mul"]).set(x);
+    // The upper half of the doubled product, rounded to nearest.
+    for (const part of ["low", "high"] as const) {
+      code.get(x).get(1).op(op[`i64x2.extmul_${part}_i32x4_s`]);
+      code
+        .v128(1 << 30, 0, 1 << 30, 0)
+        .op(op["i64x2.add"])
+        .i32(31)
+        .op(op["i64x2.shr_u"]);
+      if (part === "low") code.set(halves);
+    }
+    code.set(sign).get(halves).get(sign).shuffle(0x03020100, 0x0b0a0908, 0x13121110, 0x1b1a1918).set(x);
+    power(right);
+    code.set(right);
+    // Divided by 2^e, halves away from zero.
+    for (const part of ["low", "high"] as const) {
+      code.get(x).get(right).op(op[`i64x2.extmul_${part}_i32x4_s`]);
+      code.get(x).i32(31).op(op["i32x4.shr_s"]).op(op[`i64x2.extend_${part}_i32x4_s`]).op(op["i64x2.add"]);
+      code
+        .v128(1 << 29, 0, 1 << 29, 0)
+        .op(op["i64x2.add"])
+        .i32(30)
+        .op(op["i64x2.shr_u"]);
+      if (part === "low") code.set(halves);
+    }
+    code.set(sign).get(halves).get(sign).shuffle(0x03020100, 0x0b0a0908, 0x13121110, 0x1b1a1918);
+  });
+}
