@@ -23,6 +23,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "list what is supported, or what a file would miss",
     load: async () => (await import("./compat.ts")).compat as unknown as Command,
   },
+  model: {
+    summary: "show, run, time and verify models",
+    load: async () => (await import("./model.ts")).model as unknown as Command,
+  },
   ps: {
     summary: "list the processes of running machines",
     load: async () => (await import("./monitor.ts")).ps as unknown as Command,
