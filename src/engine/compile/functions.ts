@@ -69,7 +69,7 @@ function polynomial(code: Code, x: number, coefficients: readonly number[]): voi
 
 // ln 2 in two parts: the first has few bits, so that its products with small integers are exact.
 const ln2High = 0.693359375;
-const ln2Low = -2.1219444005469058e-4;
+const ln2Low = -2.1219444e-4;
 const expTail = [0.50000000682, 0.16666665862, 0.041666292987, 0.0083334979654, 0.0013944807315, 0.00019790197555];
 
 /** Sets n = nearest(x / ln 2) and r = x - n ln 2. */

@@ -252,7 +252,7 @@ export const ops = {
 
   // Control flow. Regions see the values around them.
   /** Operand: index (i32, clamped to the last branch). */
-  case: op(1, infer.branches, undefined),
+  case: { ...op(1, infer.branches), regions: undefined },
   /** Operand: predicate. Regions: true, false. */
   if: op(1, infer.branches, 2),
   /** Operands are the loop's values. Regions: condition, body. */

@@ -1,0 +1,118 @@
+import { expect, test } from "vitest";
+import { expectClose } from "../../../test/support/models.ts";
+import { Builder } from "../hlo/build.ts";
+import type { Port, Program, State, Value } from "../hlo/graph.ts";
+import { fromNumbers, type Tensor, type TensorType, toNumbers } from "../hlo/tensor.ts";
+import { compile } from "./compile.ts";
+
+const f32 = (...shape: number[]): TensorType => ({ dtype: "f32", shape });
+const i32 = (...shape: number[]): TensorType => ({ dtype: "i32", shape });
+
+/** A program from a function on the Builder. */
+function program(
+  inputs: readonly TensorType[],
+  write: (builder: Builder, ...inputs: Value[]) => readonly Value[],
+  states: readonly State[] = [],
+): Program {
+  const builder = new Builder([...inputs, ...states.map(({ initial }) => initial)]);
+  const results = write(builder, ...builder.parameters);
+  const port = (name: string, type: TensorType): Port => ({ name, type });
+  return {
+    name: "test",
+    inputs: inputs.map((type, i) => port(`x${i}`, type)),
+    outputs: results.slice(0, results.length - states.length).map(({ type }, i) => port(`y${i}`, type)),
+    states,
+    body: builder.finish(results),
+  };
+}
+
+/** Numbers without pattern, the same each time. */
+function sample({ dtype, shape }: TensorType, seed = 1): Tensor {
+  const count = shape.reduce((product, extent) => product * extent, 1);
+  const numbers = Array.from({ length: count }, (_, i) => Math.sin((i + 1) * 12.9898 * seed) * 4);
+  return fromNumbers(
+    dtype,
+    shape,
+    dtype === "i1"
+      ? numbers.map((n) => Number(n > 0))
+      : dtype === "f32"
+        ? numbers
+        : numbers.map((n) => Math.trunc(n * 8)),
+  );
+}
+
+/** Runs compiled and interpreted; expects the same. */
+function compare(made: Program, given?: readonly Tensor[]): void {
+  const inputs = Object.fromEntries(made.inputs.map(({ name, type }, i) => [name, given?.[i] ?? sample(type, i + 1)]));
+  const [compiled, oracle] = [compile(made), compile(made, { backend: "interpreter" })];
+  for (let run = 0; run < 2; run++) {
+    const [got, wanted] = [compiled.run(inputs), oracle.run(inputs)];
+    for (const [name, tensor] of Object.entries(wanted)) {
+      const exact = tensor.dtype === "f32" ? {} : { relative: 0, absolute: 0 };
+      expectClose(got[name]!, toNumbers(tensor), exact, `run ${run}, ${name}`);
+    }
+  }
+}
+
+test("operations, views and constants", () => {
+  compare(
+    program([f32(2, 3), f32(3)], (b, x, y) => {
+      const sum = b.add(x!, y!);
+      return [b.reshape(b.with("multiply", sum, 2), [3, 2]), b.reduce("add", sum, [1]), x!];
+    }),
+  );
+});
+
+test("a loop with captures, swaps and a counter", () => {
+  compare(
+    program([f32(4), f32(4)], (b, x, y) => {
+      const zero = b.scalar("i32", 0);
+      const types = [i32(), f32(4), f32(4)];
+      const condition = b.region(types, (inner, i) => [inner.compare("LT", i!, inner.scalar("i32", 5))]);
+      const body = b.region(types, (inner, i, p, q) => [inner.with("add", i!, 1), inner.add(q!, x!), p!]);
+      return b.all("while", [zero, x!, y!], {}, [condition, body]);
+    }),
+  );
+});
+
+test("branches choose, with values from outside", () => {
+  for (const which of [-1, 0, 1, 7]) {
+    const made = program([i32(), f32(3)], (b, index, x) => {
+      const branch = (number: number) => b.region([], (inner) => [inner.with("multiply", x!, number), x!]);
+      const chosen = b.all("case", [index!], {}, [branch(2), branch(3), b.region([], () => [x!, x!])]);
+      const positive = b.compare("GT", b.reduce("add", x!, [0]), b.scalar("f32", 0));
+      const either = b.all("if", [positive], {}, [branch(5), branch(7)]);
+      return [...chosen, ...either];
+    });
+    compare(made, [fromNumbers("i32", [], [which]), sample(f32(3))]);
+  }
+});
+
+test("states are kept, reset, given away and taken", () => {
+  const initial = fromNumbers("f32", [2], [1, 2]);
+  const made = program([f32(2)], (b, x, a, c) => [b.add(a!, c!), b.add(a!, x!), a!], [
+    { name: "a", initial },
+    { name: "c", initial },
+  ]);
+  const run = compile(made);
+  const x = { x0: fromNumbers("f32", [2], [10, 20]) };
+  expect(toNumbers(run.run(x)["y0"]!)).toEqual(new Float64Array([2, 4]));
+  expect(toNumbers(run.run(x)["y0"]!)).toEqual(new Float64Array([12, 24]));
+  const states = run.states();
+  expect(toNumbers(states["a"]!)).toEqual(new Float64Array([21, 42]));
+  expect(toNumbers(states["c"]!)).toEqual(new Float64Array([11, 22]));
+  const other = compile(made);
+  other.restore(states);
+  expect(toNumbers(other.run(x)["y0"]!)).toEqual(new Float64Array([32, 64]));
+  run.reset();
+  expect(toNumbers(run.run(x)["y0"]!)).toEqual(new Float64Array([2, 4]));
+  run.dispose();
+  expect(() => run.run(x)).toThrow("after dispose");
+});
+
+test("a missing input, a wrong one, and too little memory are errors", () => {
+  const made = program([f32(2)], (b, x) => [b.relu(x!)]);
+  expect(() => compile(made).run({})).toThrow('input "x0" is missing, takes f32[2]');
+  expect(() => compile(made).run({ x0: fromNumbers("i32", [2], [1, 2]) })).toThrow("takes f32[2], got i32[2]");
+  expect(() => compile(made, { memoryLimit: 100 })).toThrow("the limit is 100");
+});

@@ -1,0 +1,212 @@
+// The compiler: a program becomes an executable with one memory, one WebAssembly module and steps that run in order.
+
+import { CerebroError, FormatError } from "../../base/errors.ts";
+import type { CompileOptions, Executable, ExecutableStats, StepTime } from "../executable.ts";
+import type { Program, Value } from "../hlo/graph.ts";
+import { bytesOf, sameType, type Tensor, typeText } from "../hlo/tensor.ts";
+import { evaluate } from "../interpret/interpret.ts";
+import type { Tensors } from "../model.ts";
+import { lower } from "./lower.ts";
+import { planMemory } from "./memory.ts";
+import { type Action, bindBlock, type Binding, copies, placeOf, viewOf } from "./run.ts";
+import { type Block, nameOf, type Step, stepsOf } from "./step.ts";
+
+/** Most memory that a WebAssembly module can have. */
+const largestMemory = 2 ** 32 - 65536;
+const pageSize = 65536;
+
+/** Compiles a program. Throws CerebroError "limit" when it needs more memory than is allowed. */
+export function compile(program: Program, options: CompileOptions = {}): Executable {
+  return options.backend === "interpreter" ? interpreted(program) : new Compiled(program, options);
+}
+
+/** The inputs in the program's order. Throws FormatError for those that are missing or of another type. */
+function inputsOf(program: Program, tensors: Tensors): Tensor[] {
+  return program.inputs.map(({ name, type }) => {
+    const given = tensors[name];
+    if (!given) throw new FormatError(`${program.name}: input "${name}" is missing, takes ${typeText(type)}`);
+    if (!sameType(given, type)) {
+      throw new FormatError(`${program.name}: input "${name}" takes ${typeText(type)}, got ${typeText(given)}`);
+    }
+    return given;
+  });
+}
+
+function stateOf(program: Program, index: number, given: Tensor): Tensor {
+  const { name, initial } = program.states[index]!;
+  if (!sameType(given, initial)) {
+    throw new FormatError(`${program.name}: state "${name}" is ${typeText(initial)}, got ${typeText(given)}`);
+  }
+  return given;
+}
+
+const copyOf = ({ dtype, shape, data }: Tensor): Tensor => ({ dtype, shape, data: data.slice() });
+
+/** The oracle in the form of an executable. */
+function interpreted(program: Program): Executable {
+  let states = program.states.map(({ initial }) => initial);
+  const outputs = program.outputs.length;
+  return {
+    program,
+    stats: {
+      steps: { interpreter: program.body.operations.length },
+      codeBytes: 0,
+      weightBytes: 0,
+      activationBytes: 0,
+      compileTime: 0,
+    },
+    run(tensors) {
+      const results = evaluate(program, [...inputsOf(program, tensors), ...states]);
+      states = program.states.map((_, i) => results[outputs + i]!);
+      return Object.fromEntries(program.outputs.map(({ name }, i) => [name, results[i]!]));
+    },
+    reset() {
+      states = program.states.map(({ initial }) => initial);
+    },
+    states: () => Object.fromEntries(program.states.map(({ name }, i) => [name, states[i]!])),
+    restore(given) {
+      states = program.states.map(({ name }, i) => (given[name] ? stateOf(program, i, given[name]) : states[i]!));
+    },
+    profile(tensors) {
+      void inputsOf(program, tensors);
+      return [];
+    },
+    dispose() {},
+  };
+}
+
+class Compiled implements Executable {
+  readonly program: Program;
+  readonly stats: ExecutableStats;
+  private binding: Binding | undefined;
+  private readonly block: Block;
+  private readonly now: () => number;
+  private readonly steps: Action;
+  private readonly keepStates: Action;
+  private readonly inputPlaces: readonly (Uint8Array | undefined)[];
+  private readonly statePlaces: readonly Uint8Array[];
+  private readonly outputViews: readonly Tensor[];
+
+  constructor(program: Program, options: CompileOptions) {
+    this.now = () => options.host?.now() ?? Date.now() * 1e6;
+    const start = this.now();
+    this.program = program;
+    const { body } = program;
+    const inputs = body.parameters.slice(0, program.inputs.length);
+    const states = body.parameters.slice(program.inputs.length);
+    const { block, aliases, constants } = lower(body);
+    this.block = block;
+    const plan = planMemory({
+      block,
+      aliases,
+      constants,
+      states,
+      inputs,
+      results: body.results,
+      scratch: 0,
+      limit: Math.min(options.memoryLimit ?? largestMemory, largestMemory),
+    });
+    const pages = Math.ceil(plan.size / pageSize) + 1;
+    const memory = allocate({ initial: pages, maximum: pages });
+    this.binding = {
+      memory,
+      plan,
+      kernel: () => {
+        throw new CerebroError("internal", "internal error: no kernels");
+      },
+    };
+    const { binding } = this;
+    for (const [value, tensor] of constants) if (plan.has(value)) placeOf(binding, value).set(bytesOf(tensor));
+    this.inputPlaces = inputs.map((value) => (plan.has(value) ? placeOf(binding, value) : undefined));
+    this.statePlaces = states.map((value) => placeOf(binding, value));
+    this.outputViews = program.outputs.map((_, i) => viewOf(binding, body.results[i]!));
+    this.steps = bindBlock(binding, block);
+    this.keepStates = copies(
+      binding,
+      states.map((to, i): [Value, Value] => [body.results[program.outputs.length + i]!, to]),
+    );
+    this.reset();
+    const counts: Record<string, number> = {};
+    for (const { kind } of stepsOf(block)) {
+      const who = kind === "interpret" ? "interpreter" : kind === "kernel" || kind === "copy" ? "wasm" : "control";
+      counts[who] = (counts[who] ?? 0) + 1;
+    }
+    this.stats = {
+      steps: counts,
+      codeBytes: 0,
+      weightBytes: plan.weightBytes,
+      activationBytes: plan.activationBytes,
+      compileTime: this.now() - start,
+    };
+  }
+
+  run(tensors: Tensors): Tensors {
+    this.alive();
+    const { program } = this;
+    inputsOf(program, tensors).forEach((given, i) => this.inputPlaces[i]?.set(bytesOf(given)));
+    this.steps();
+    const outputs: Record<string, Tensor> = {};
+    program.outputs.forEach(({ name }, i) => (outputs[name] = copyOf(this.outputViews[i]!)));
+    this.keepStates();
+    return outputs;
+  }
+
+  profile(tensors: Tensors): StepTime[] {
+    const binding = this.alive();
+    const times = new Map<Step, number>();
+    const observe = (step: Step, action: Action): void => {
+      const start = this.now();
+      action();
+      if (step.kind !== "while" && step.kind !== "branch") {
+        times.set(step, (times.get(step) ?? 0) + this.now() - start);
+      }
+    };
+    inputsOf(this.program, tensors).forEach((given, i) => this.inputPlaces[i]?.set(bytesOf(given)));
+    bindBlock({ ...binding, observe }, this.block)();
+    this.keepStates();
+    return [...times].map(([step, time]) => ({ name: nameOf(step), kind: step.kind, time }));
+  }
+
+  reset(): void {
+    this.program.states.forEach(({ initial }, i) => this.statePlaces[i]!.set(bytesOf(initial)));
+  }
+
+  states(): Tensors {
+    const { body, inputs } = this.program;
+    const binding = this.alive();
+    return Object.fromEntries(
+      this.program.states.map(({ name }, i) => [name, copyOf(viewOf(binding, body.parameters[inputs.length + i]!))]),
+    );
+  }
+
+  restore(states: Tensors): void {
+    this.alive();
+    this.program.states.forEach(({ name }, i) => {
+      const given = states[name];
+      if (given) this.statePlaces[i]!.set(bytesOf(stateOf(this.program, i, given)));
+    });
+  }
+
+  dispose(): void {
+    this.binding = undefined;
+  }
+
+  private alive(): Binding {
+    if (!this.binding) throw new CerebroError("usage", `${this.program.name}: run after dispose`);
+    return this.binding;
+  }
+}
+
+function allocate(descriptor: { initial: number; maximum: number; shared?: boolean }): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory(descriptor);
+  } catch (cause) {
+    throw new CerebroError(
+      "limit",
+      `model needs ${descriptor.initial * pageSize} bytes of memory, the host has not got them`,
+      {
+        cause,
+      },
+    );
+  }
+}
