@@ -1,0 +1,6 @@
+// The templates: operations that have kernels of their own.
+
+import type { TemplateRule } from "../kernel.ts";
+import { product } from "./product.ts";
+
+export const templates: readonly TemplateRule[] = [product];

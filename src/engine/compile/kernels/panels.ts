@@ -1,0 +1,225 @@
+// The right side of a contraction as tiles read it: panels of a few columns, each in the order of the summation.
+// Constants are laid out when a model is compiled, other values by the kernel itself.
+
+import type { Code } from "../../../wasm/code.ts";
+import { op, type } from "../../../wasm/opcodes.ts";
+import type { Value } from "../../hlo/graph.ts";
+import type { Tensor } from "../../hlo/tensor.ts";
+import { increase, loadSome, loopWhileBelow, storeSome } from "./emit.ts";
+import type { Arithmetic } from "./tile.ts";
+
+/** Where the elements of B are, in elements of `value`. */
+export type Source =
+  | {
+      readonly kind: "constant";
+      readonly value: Value;
+      /** Says what the offsets below are made of. */
+      readonly key: string;
+      /** One for each batch, for each step of the summation, for each column. */
+      readonly batches: readonly number[];
+      readonly depth: readonly number[];
+      readonly columns: readonly number[];
+      /** Subtracted from the elements. */
+      readonly zeroPoint: number;
+    }
+  | {
+      readonly kind: "strided";
+      readonly value: Value;
+      readonly offset: number;
+      readonly depth: { readonly extent: number; readonly stride: number };
+      readonly column: number;
+    };
+
+/** How columns are divided: `full` panels of `vectors` times four, then one of `tailVectors`, if that is not 0. */
+export interface Division {
+  readonly vectors: number;
+  readonly full: number;
+  readonly tailVectors: number;
+  /** Lanes of the tail's last vector. */
+  readonly tailLanes: number;
+  /** Bytes of a full panel, and of all. */
+  readonly panelBytes: number;
+  readonly bytes: number;
+}
+
+/** `taps` times `depth` elements are summed; each tap's depth is rounded up to whole steps. */
+export function divide(columns: number, vectors: number, taps: number, depth: number, { step }: Arithmetic): Division {
+  const full = Math.floor(columns / (vectors * 4));
+  const rest = columns - full * vectors * 4;
+  const tailVectors = Math.ceil(rest / 4);
+  const rounds = taps * Math.ceil(depth / step);
+  const panelBytes = rounds * vectors * 16;
+  return {
+    vectors,
+    full,
+    tailVectors,
+    tailLanes: rest === 0 ? 4 : rest - (tailVectors - 1) * 4,
+    panelBytes,
+    bytes: full * panelBytes + rounds * tailVectors * 16,
+  };
+}
+
+/** The panels of a constant: [batch][panel][tap][depth / step][column][step]. */
+export function packConstant(
+  { data }: Tensor,
+  source: Source & { kind: "constant" },
+  division: Division,
+  taps: number,
+  { step, bytes }: Arithmetic,
+): Tensor {
+  const { batches, depth, columns, zeroPoint } = source;
+  const total = (batches.length * division.bytes) / bytes;
+  const packed = bytes === 4 ? new Float32Array(total) : new Int16Array(total);
+  const numbers = data as Exclude<typeof data, BigInt64Array | BigUint64Array>;
+  const perTap = depth.length / taps;
+  const panels = division.full + (division.tailVectors > 0 ? 1 : 0);
+  let to = 0;
+  for (const batch of batches) {
+    for (let panel = 0; panel < panels; panel++) {
+      const first = panel * division.vectors * 4;
+      const width = (panel < division.full ? division.vectors : division.tailVectors) * 4;
+      const present = Math.min(width, columns.length - first);
+      for (let tap = 0; tap < taps; tap++) {
+        for (let k = 0; k < perTap; k += step) {
+          for (let inner = 0; inner < step; inner++) {
+            if (k + inner >= perTap) continue;
+            const from = batch + depth[tap * perTap + k + inner]!;
+            for (let column = 0; column < present; column++) {
+              packed[to + column * step + inner] = numbers[from + columns[first + column]!]! - zeroPoint;
+            }
+          }
+          to += width * step;
+        }
+      }
+    }
+  }
+  return { dtype: bytes === 4 ? "f32" : "i16", shape: [total], data: packed };
+}
+
+/**
+ * Lays out panels [first, limit) of a strided B of f32 at `to`, the first of them at its start. All but the tables are
+ * locals; `b` holds the address of the batch's first element.
+ */
+export function emitPack(
+  code: Code,
+  source: Source & { kind: "strided" },
+  division: Division,
+  first: number,
+  limit: number,
+  b: number,
+  to: number,
+): void {
+  const integer = () => code.local(type.i32);
+  const [panel, from, at, k] = [integer(), integer(), integer(), integer()];
+  const start = () => {
+    code
+      .get(b)
+      .get(panel)
+      .i32(division.vectors * 16 * source.column)
+      .op(op["i32.mul"])
+      .op(op["i32.add"])
+      .set(from);
+  };
+  code.get(to).set(at);
+  code.get(first).set(panel);
+  const { full, vectors, tailVectors, tailLanes } = division;
+  if (full > 0) {
+    const last = integer();
+    code.get(limit).i32(full).get(limit).i32(full).op(op["i32.lt_s"]).op(op.select).set(last);
+    loopWhileBelow(code, panel, { local: last }, 1, () => {
+      start();
+      emitPanel(code, source, vectors, 4, from, at, k);
+    });
+  }
+  if (tailVectors > 0) {
+    code.get(limit).i32(full).op(op["i32.gt_s"]).if();
+    code.i32(full).set(panel);
+    start();
+    emitPanel(code, source, tailVectors, tailLanes, from, at, k);
+    code.end();
+  }
+}
+
+/** One panel, from `from` to `at`; both are moved. */
+function emitPanel(
+  code: Code,
+  { depth, column }: Source & { kind: "strided" },
+  vectors: number,
+  lastLanes: number,
+  from: number,
+  at: number,
+  k: number,
+): void {
+  const width = vectors * 16;
+  const lanesOf = (v: number) => (v === vectors - 1 ? lastLanes : 4);
+  code.i32(0).set(k);
+  if (column === 1) {
+    const vector = code.local(type.v128);
+    loopWhileBelow(code, k, depth.extent, 1, () => {
+      for (let v = 0; v < vectors; v++) {
+        loadSome(code, "f32", from, v * 16, lanesOf(v));
+        code.set(vector);
+        storeSome(code, "f32", at, v * 16, 4, vector);
+      }
+      increase(code, from, depth.stride * 4);
+      increase(code, at, width);
+    });
+    return;
+  }
+  const scalars = (v: number, lane: number) => {
+    if (lane < lanesOf(v))
+      code
+        .get(at)
+        .get(from)
+        .memory(op["f32.load"], (v * 4 + lane) * column * 4);
+    else code.get(at).f32(0);
+    code.memory(op["f32.store"], (v * 4 + lane) * 4);
+  };
+  if (depth.stride === 1) {
+    const whole = depth.extent - (depth.extent % 4);
+    const rows = Array.from({ length: 8 }, () => code.local(type.v128));
+    if (whole > 0) {
+      loopWhileBelow(code, k, whole, 4, () => {
+        for (let v = 0; v < vectors; v++) {
+          for (let lane = 0; lane < 4; lane++) {
+            if (lane < lanesOf(v)) code.get(from).memory(op["v128.load"], (v * 4 + lane) * column * 4);
+            else code.v128(0, 0, 0, 0);
+            code.set(rows[lane]!);
+          }
+          transpose(code, rows);
+          for (let row = 0; row < 4; row++) storeSome(code, "f32", at, v * 16 + row * width, 4, rows[row]!);
+        }
+        increase(code, from, 16);
+        increase(code, at, width * 4);
+      });
+    }
+    if (whole === depth.extent) return;
+  }
+  loopWhileBelow(code, k, depth.extent, 1, () => {
+    for (let v = 0; v < vectors; v++) for (let lane = 0; lane < 4; lane++) scalars(v, lane);
+    increase(code, from, depth.stride * 4);
+    increase(code, at, width);
+  });
+}
+
+/** Transposes the four by four elements of f32 in the first four of eight locals. */
+function transpose(code: Code, [a, b, c, d, e, f, g, h]: readonly number[]): void {
+  const low = [0x03020100, 0x13121110, 0x07060504, 0x17161514] as const;
+  const high = [0x0b0a0908, 0x1b1a1918, 0x0f0e0d0c, 0x1f1e1d1c] as const;
+  const lower = [0x03020100, 0x07060504, 0x13121110, 0x17161514] as const;
+  const upper = [0x0b0a0908, 0x0f0e0d0c, 0x1b1a1918, 0x1f1e1d1c] as const;
+  const mix = (x: number, y: number, lanes: readonly [number, number, number, number], to: number) =>
+    code
+      .get(x)
+      .get(y)
+      .shuffle(...lanes)
+      .set(to);
+  mix(a!, b!, low, e!);
+  mix(c!, d!, low, f!);
+  mix(a!, b!, high, g!);
+  mix(c!, d!, high, h!);
+  mix(e!, f!, lower, a!);
+  mix(e!, f!, upper, b!);
+  mix(g!, h!, lower, c!);
+  mix(g!, h!, upper, d!);
+}

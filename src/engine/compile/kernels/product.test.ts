@@ -1,0 +1,65 @@
+import { describe, expect, test } from "vitest";
+import { checkKernel, firstTemplate, numbers } from "../../../../test/support/kernels.ts";
+import { Builder } from "../../hlo/build.ts";
+import type { Value } from "../../hlo/graph.ts";
+
+/** A program of one product: parameters and constants with numbers that depend on the place. */
+function program(
+  write: (b: Builder, parameter: (...shape: number[]) => Value, constant: (...shape: number[]) => Value) => Value,
+  shapes: number[][],
+) {
+  const b = new Builder(shapes.map((shape) => ({ dtype: "f32", shape })));
+  let next = 0;
+  const result = write(
+    b,
+    () => b.parameters[next++]!,
+    (...shape) => b.constant(numbers("f32", shape, 0.37)),
+  );
+  return b.finish([result]);
+}
+
+describe("matrix products", () => {
+  const sizes = [1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 33];
+  test("a constant right side, sizes around the tile's", () => {
+    for (const m of sizes) {
+      for (const n of sizes) {
+        const body = program((b, x, w) => b.matmul(x(), w(11, n)), [[m, 11]]);
+        checkKernel(body, firstTemplate(body)!.build());
+      }
+    }
+  });
+  test("right sides that are not constant, plain and transposed", () => {
+    for (const m of [1, 4, 7]) {
+      for (const n of [1, 3, 8, 13]) {
+        for (const k of [1, 4, 11]) {
+          for (const transposeB of [false, true]) {
+            for (const transposeA of [false, true]) {
+              const shapes = [transposeA ? [k, m] : [m, k], transposeB ? [n, k] : [k, n]];
+              const body = program((b, x) => b.matmul(x(), x(), { transposeA, transposeB }), shapes);
+              checkKernel(body, firstTemplate(body)!.build());
+            }
+          }
+        }
+      }
+    }
+  });
+  test("heads of attention are read where they are", () => {
+    const body = program(
+      (b, x) => {
+        const heads = (value: Value) => b.transpose(b.reshape(value, [2, 9, 3, 5]), [0, 2, 1, 3]);
+        return b.matmul(heads(x()), heads(x()), { transposeB: true });
+      },
+      [
+        [2, 9, 15],
+        [2, 9, 15],
+      ],
+    );
+    const template = firstTemplate(body)!;
+    expect(template.covers.length).toBe(5);
+    checkKernel(body, template.build());
+  });
+  test("a block at a time gives the same bits", () => {
+    const body = program((b, x, w) => b.matmul(x(), w(70, 203)), [[601, 70]]);
+    checkKernel(body, firstTemplate(body)!.build());
+  });
+});
