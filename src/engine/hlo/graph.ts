@@ -60,6 +60,8 @@ export interface Check {
   readonly expected: number;
   /** Equal in every bit, or close as floats are. */
   readonly exact: boolean;
+  /** How close, where the program says so: at most that far apart, or that many representable numbers. */
+  readonly tolerance?: { readonly absolute: number } | { readonly ulps: number };
 }
 
 /**

@@ -202,7 +202,7 @@ export const ops = {
   /** Operands: operand, then one scalar index a dimension; indices are clamped. */
   dynamicSlice: op<{ sizes: readonly number[] }>(undefined, infer.dynamicSlice),
   /** Operands: operand, update, then one scalar index a dimension; indices are clamped. */
-  dynamicUpdateSlice: op(undefined, infer.dynamicUpdateSlice),
+  dynamicUpdateSlice: op<None>(undefined, infer.dynamicUpdateSlice),
   /** Operands: operand, start indices. */
   gather: op<GatherAttributes>(2, infer.gather),
   /** Operands: operand, padding value. Negative low and high cut off. */
@@ -256,7 +256,7 @@ export const ops = {
   /** Operand: predicate. Regions: true, false. */
   if: op(1, infer.branches, 2),
   /** Operands are the loop's values. Regions: condition, body. */
-  while: op(undefined, infer.sameAll, 2),
+  while: op<None>(undefined, infer.sameAll, 2),
 } as const satisfies Record<string, Row<never>>;
 
 export type OpName = keyof typeof ops;

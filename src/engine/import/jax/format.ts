@@ -1,0 +1,23 @@
+// The file formats of JAX and MLIR, recognised by content.
+
+import { utf8 } from "../../../base/text.ts";
+import type { Model, ModelFormat, Source } from "../../model.ts";
+import { parseModule } from "./mlir/operations.ts";
+import { modelOf } from "./model.ts";
+
+/** Whether bytes look like MLIR text: a module, a function or an alias after comments and blanks. */
+function looksLikeText(bytes: Uint8Array): boolean {
+  const head = utf8(bytes.subarray(0, 1 << 16)).replace(/^(?:\s|\/\/[^\n]*(?:\n|$))*/, "");
+  return (
+    /^(?:module\b|"?builtin\.module\b|func\.func\b|"func\.func"|"?vhlo\.func)/.test(head) ||
+    (/^[#!][\w$.-]+\s*=/.test(head) && /^\s*(?:module\b|"builtin\.module"|func\.func\b)/m.test(head))
+  );
+}
+
+export const stablehlo: ModelFormat = {
+  name: "stablehlo",
+  title: "StableHLO",
+  matches: ({ bytes }) => bytes !== undefined && looksLikeText(bytes),
+  open: ({ name, bytes }: Source): Model =>
+    modelOf(parseModule(utf8(bytes ?? new Uint8Array())), { format: "stablehlo", name }),
+};
