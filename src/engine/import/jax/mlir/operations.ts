@@ -482,7 +482,7 @@ const kinds = {
     draft.attributes.set(name, { kind: "array", elements });
   },
   /** `e5m10`. */
-  precision_format: (draft: Draft, { scanner }: Reader, _: string) => {
+  precision_format: (draft: Draft, { scanner }: Reader) => {
     const [, exponent, mantissa] = scanner.match(/e(\d{1,4})m(\d{1,4})/y) ?? scanner.fail("'e…m…' expected");
     draft.attributes.set("exponent_bits", integer(BigInt(exponent!), i32));
     draft.attributes.set("mantissa_bits", integer(BigInt(mantissa!), i32));
@@ -498,7 +498,7 @@ const kinds = {
     draft.attributes.set("dot_dimension_numbers", { kind: "record", name: "dot", fields });
   },
   /** `[0:4, 1:8:2]`. */
-  slice: (draft: Draft, { scanner }: Reader, _: string) => {
+  slice: (draft: Draft, { scanner }: Reader) => {
     const [start, limit, strides]: bigint[][] = [[], [], []];
     scanner.expect("[");
     scanner.list("]", () => {
@@ -512,7 +512,7 @@ const kinds = {
     draft.attributes.set("strides", { kind: "list", element: i64, values: strides! });
   },
   /** `{stride = [1, 1], pad = [[0, 0], [0, 0]], lhs_dilate = …, rhs_dilate = …, reverse = …}`. */
-  window: (draft: Draft, reader: Reader, _: string) => {
+  window: (draft: Draft, reader: Reader) => {
     const { scanner } = reader;
     const lists = { stride: "window_strides", lhs_dilate: "lhs_dilation", rhs_dilate: "rhs_dilation" } as const;
     scanner.expect("{");

@@ -2,7 +2,7 @@
 
 import { parseAttribute } from "./attributes.ts";
 import type { Reader } from "./reader.ts";
-import type { Attribute, RankedType, Type } from "./module.ts";
+import type { RankedType, Type } from "./module.ts";
 
 const scalar = /(?:(s|u)?i(\d{1,4})|(bf16|tf32|f(?:16|32|64|80|128)|f[468]E\dM\d[A-Z0-9]*)|(index|none))(?![\w$.])/y;
 
