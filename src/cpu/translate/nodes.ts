@@ -166,12 +166,14 @@ export class Nodes {
   readonly pool: number[] = [];
   private blockStart = 0;
   private table = new Int32Array(8192).fill(-1);
+  /** Where the table has a node, or -1. An entry whose node is elsewhere is left over from another region. */
+  private slots = new Int32Array(4096);
 
   constructor(long: boolean) {
     this.long = long;
   }
 
-  /** Forgets all nodes. Stale entries of the table are told by their numbers or contents. */
+  /** Forgets all nodes. Entries that the table still has of them are told by `slots`. */
   clear(): void {
     this.count = 0;
     this.blockStart = 0;
@@ -196,6 +198,7 @@ export class Nodes {
     this.c[node] = c;
     this.immediate[node] = immediate;
     this.bits[node] = bits;
+    this.slots[node] = -1;
     return node;
   }
 
@@ -210,7 +213,7 @@ export class Nodes {
     at = (at ^ (at >>> 15)) & mask;
     for (; ; at = (at + 1) & mask) {
       const node = this.table[at]!;
-      if (node < this.blockStart || node >= this.count) break;
+      if (node < this.blockStart || node >= this.count || this.slots[node] !== at) break;
       if (
         this.op[node] === op &&
         this.a[node] === a &&
@@ -223,6 +226,7 @@ export class Nodes {
     const node = this.fresh(op, a, b, c, immediate, 0);
     this.bits[node] = this.bitsOf(node);
     this.table[at] = node;
+    this.slots[node] = at;
     if ((this.count - this.blockStart) * 2 > this.table.length) this.rehash();
     return node;
   }
@@ -230,6 +234,7 @@ export class Nodes {
   private rehash(): void {
     // Long blocks get a larger table; nodes made so far are merely not found again.
     this.table = new Int32Array(this.table.length * 2).fill(-1);
+    this.slots.fill(-1);
   }
 
   private grow(): void {
@@ -248,6 +253,7 @@ export class Nodes {
     this.b = wider(this.b);
     this.c = wider(this.c);
     this.immediate = wider(this.immediate);
+    this.slots = wider(this.slots);
   }
 
   private bitsOf(node: Node): number {
