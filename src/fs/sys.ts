@@ -1,16 +1,20 @@
 // /sys: as little as programs look for, the processors (sysfs(5)).
 
 import { anonymousDevice } from "../kernel/anonymous.ts";
+import { attached } from "../kernel/attached.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { FileSystemStatus, Vnode } from "../kernel/vfs/vnode.ts";
 import { type Identity, type SyntheticFileSystem, table, textNode } from "./proc/nodes.ts";
 
 type Entries = Record<string, (identity: Identity) => Vnode>;
 
-const rows = (entries: Entries) => (at: Identity) => table(at, entries, 0o755);
+/** /sys/class: a directory for each class of devices, added by those who have the devices. */
+export const sysClassesOf = attached((): Entries => ({ net: rows({}), tty: rows({}) }));
+
+const rows = (below: Entries) => (at: Identity) => table(at, below, 0o755);
 const fixed = (text: string) => textNode(() => `${text}\n`);
 
-const entries: Entries = {
+const entries = (kernel: Kernel): Entries => ({
   devices: rows({
     system: rows({
       cpu: rows({
@@ -28,13 +32,13 @@ const entries: Entries = {
     virtual: rows({}),
   }),
   kernel: rows({ mm: rows({ transparent_hugepage: rows({ enabled: fixed("always madvise [never]") }) }) }),
-  class: rows({ net: rows({}), tty: rows({}) }),
+  class: rows(sysClassesOf(kernel)),
   block: rows({}),
   bus: rows({}),
   dev: rows({ char: rows({}), block: rows({}) }),
   fs: rows({ cgroup: rows({}) }),
   module: rows({}),
-};
+});
 
 export class SysFileSystem implements SyntheticFileSystem {
   readonly name = "sysfs";
@@ -45,7 +49,7 @@ export class SysFileSystem implements SyntheticFileSystem {
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
-    this.top = table({ fileSystem: this, at: "" }, entries);
+    this.top = table({ fileSystem: this, at: "" }, entries(kernel));
   }
   now(): bigint {
     return this.kernel.realtime();

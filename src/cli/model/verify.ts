@@ -2,6 +2,7 @@
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { fromJson } from "../../bridge/media.ts";
 import { CerebroError, FormatError } from "../../base/errors.ts";
 import { utf8 } from "../../base/text.ts";
 import { type Tensor, toNumbers } from "../../engine/hlo/tensor.ts";
@@ -10,7 +11,6 @@ import type { ModelPort, Signature, Tensors } from "../../engine/model.ts";
 import { isZip, zipContent, zipEntries } from "../../formats/zip.ts";
 import { print } from "../command.ts";
 import { readUserFile } from "../inspect.ts";
-import { fromJson } from "./files.ts";
 import { modelCommand, onlyFile, openModel, runOptions, sessionOptions } from "./options.ts";
 
 /** Recorded arrays by name: of an .npz, of a directory of .npy files, or of JSON. */
