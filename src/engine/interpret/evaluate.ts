@@ -7,9 +7,12 @@ import { elementCount, sameType, type Tensor, typeText } from "../hlo/tensor.ts"
 import { convolution, dotGeneral } from "./contraction.ts";
 import { elementwise } from "./elementwise.ts";
 import { indexOf, readerOf, type Scalar, writerOf } from "./elements.ts";
+import { fft } from "./fourier.ts";
 import { gather, scatter } from "./indexing.ts";
+import { cholesky, triangularSolve } from "./linear.ts";
 import * as move from "./movement.ts";
 import { lookup, requantize } from "./quantised.ts";
+import { rng, rngBitGenerator } from "./random.ts";
 import { reduce } from "./reduce.ts";
 import { type Environment, Run, scalarRegion, usesOf } from "./run.ts";
 import { sort, topK } from "./sort.ts";
@@ -98,6 +101,11 @@ const evaluators: { readonly [N in OpName]?: Evaluator<N> } = {
   selectAndScatter,
   sort,
   topK: ({ attributes }, [x]) => topK(x!, attributes.k),
+  cholesky: ({ attributes }, [x]) => [cholesky(x!, attributes)],
+  fft: ({ attributes, results }, [x]) => [fft(x!, attributes, results[0]!.type)],
+  triangularSolve: ({ attributes }, [a, b]) => [triangularSolve(a!, b!, attributes)],
+  rngBitGenerator: ({ attributes }, [state]) => rngBitGenerator(state!, attributes),
+  rng: ({ attributes }, [low, high]) => [rng(low!, high!, attributes)],
   case: ({ regions }, [index], run) => {
     const chosen = indexOf(index!);
     return run.call(regions[chosen >= 0 && chosen < regions.length ? chosen : regions.length - 1]!, []);
