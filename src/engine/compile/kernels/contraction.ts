@@ -4,10 +4,12 @@ import type { Code } from "../../../wasm/code.ts";
 import { op, type } from "../../../wasm/opcodes.ts";
 import type { Value } from "../../hlo/graph.ts";
 import type { Kernel, KernelContext } from "../kernel.ts";
-import { type Amount, increase, loopWhileBelow, push, scaled, split } from "./emit.ts";
-import { type Destination, emitStore, operandsOf, type Output, outputKey, spillBytes } from "./output.ts";
-import { divide, type Division, emitPack, packConstant, type Source } from "./panels.ts";
-import { type Arithmetic, arithmetics, emitTile, type Summation, tileRegisters, type TileShape } from "./tile.ts";
+import { type Amount, increase, loopWhileBelow, minimum, scaled, split } from "./emit.ts";
+import { type Destination, emitStore, operandsOf, type Output, outputKey } from "./output.ts";
+import { emitPack, packConstant, type Source } from "./panels.ts";
+import { linesFor, productOf, type Schedule, scheduleOf, tapsOf } from "./schedule.ts";
+import { emitStage, type Stage } from "./stage.ts";
+import { type Arithmetic, arithmetics, emitTile, type Registers, tileRegisters, type TileShape } from "./tile.ts";
 
 /** One of the dimensions that rows of the result run along. Strides: elements of A, rows of the result. */
 export interface Rows {
@@ -16,10 +18,19 @@ export interface Rows {
   readonly row: number;
 }
 
+/** A dimension along which B, or the first column, may change too. */
+export interface Batch extends Rows {
+  /** In elements of a strided B; a constant one has one batch after the other. */
+  readonly b: number;
+  readonly column: number;
+  /** In elements of A's copy. */
+  readonly staged?: number;
+}
+
 /**
- * result[row, n] = sum over taps and depth of A * B[tap, depth, n], where rows are batches, `outer` and `inner`. A
- * matrix product has one tap and its rows in `inner`; a convolution has an image's rows in `outer` and its columns in
- * `inner`.
+ * result[row, n] = sum over taps and depth of A[row, tap, depth] * B[tap, depth, n], where rows are batches, `outer`
+ * and `inner`. A matrix product has no taps and its rows in `inner`; a convolution has an image's rows in `outer` and
+ * its columns in `inner`. With a stage, all strides of A but those of batches are in its copy.
  */
 export interface Contraction {
   readonly name: string;
@@ -27,11 +38,14 @@ export interface Contraction {
   readonly a: Value;
   /** Of A's first element, in elements; below zero where padding comes first. */
   readonly offset: number;
+  readonly stage?: Stage;
   readonly b: Source;
-  /** B's stride is in elements of a strided B; a constant one has a batch for each index. */
-  readonly batches: readonly (Rows & { readonly b: number })[];
+  readonly columns: number;
+  readonly batches: readonly Batch[];
   readonly outer: Rows;
   readonly inner: Rows;
+  /** Which of the two is cut into blocks. */
+  readonly blocked: "outer" | "inner";
   /** Taps of a window, outermost first. */
   readonly taps: readonly { readonly count: number; readonly a: number }[];
   /** Which of the first taps lie within A: those where 0 <= outer * stride + tap * dilation - low < extent. */
@@ -45,85 +59,18 @@ export interface Contraction {
   readonly output: Output;
 }
 
-/** How a contraction is cut into tiles and units. */
-interface Schedule {
-  readonly tile: TileShape;
-  readonly division: Division;
-  /** Rows of `outer`, or of `inner` when that has more, in a block. */
-  readonly blockRows: number;
-  readonly blocks: number;
-  /** Panels that a unit does one after the other. */
-  readonly groupPanels: number;
-  readonly groups: number;
-  readonly units: number;
-  readonly unitCost: number;
-}
-
-/** Second-level cache that a unit may fill with A and with B, in bytes. */
-const cacheBytes = 512 * 1024;
-/** Multiplications of a unit, so that starting it costs little and threads find enough of them. */
-const unitWork = 1 << 20;
-
-const productOf = (numbers: readonly number[]) => numbers.reduce((product, n) => product * n, 1);
-
-/** Rows and vectors of the register tile: measured by bench/kernels.ts. */
-function tileFor(rows: number, columns: number): TileShape {
-  const vectors = Math.ceil(columns / 4);
-  if (rows === 1) return { rows: 1, vectors: Math.min(vectors, 8) };
-  if (rows === 2) return { rows: 2, vectors: Math.min(vectors, 4) };
-  if (vectors === 1) return { rows: Math.min(rows, 8), vectors: 1 };
-  return { rows: Math.min(rows, 4), vectors: 2 };
-}
-
-function scheduleOf(c: Contraction): Schedule {
-  const arithmetic: Arithmetic = arithmetics[c.arithmetic];
-  const { columns } = c.output;
-  const tile = tileFor(c.inner.extent, columns);
-  const taps = productOf(c.taps.map(({ count }) => count));
-  const division = divide(columns, tile.vectors, taps, c.depth.extent, arithmetic);
-  const panels = division.full + (division.tailVectors > 0 ? 1 : 0);
-  const batches = productOf(c.batches.map(({ extent }) => extent));
-  const depth = taps * c.depth.extent;
-  const byOuter = c.outer.extent > 1;
-  const rows = byOuter ? c.outer.extent : c.inner.extent;
-  const rowElements = depth * (byOuter ? c.inner.extent : 1);
-  // Rows until A's block is full; a strided B is laid out again for each block, so those are large.
-  const most = Math.max(1, Math.floor(cacheBytes / (rowElements * arithmetic.bytes)));
-  const least = c.b.kind === "strided" ? 128 : byOuter ? 1 : tile.rows * 4;
-  const multiple = byOuter ? 1 : tile.rows;
-  const fit = Math.max(least, most);
-  const blocks = Math.ceil(rows / fit);
-  const blockRows = Math.ceil(Math.ceil(rows / blocks) / multiple) * multiple;
-  const panelWork = Math.min(blockRows, rows) * rowElements * tile.vectors * 4;
-  const byCache = Math.max(1, Math.floor(cacheBytes / division.panelBytes || 1));
-  const byWork = Math.max(1, Math.round(unitWork / panelWork));
-  const groupPanels = Math.min(panels, byCache, byWork);
-  const groups = Math.ceil(panels / groupPanels);
-  return {
-    tile,
-    division,
-    blockRows,
-    blocks: Math.ceil(rows / blockRows),
-    groupPanels,
-    groups,
-    units: batches * Math.ceil(rows / blockRows) * groups,
-    unitCost: Math.ceil((panelWork * groupPanels * 2) / 40) + 50,
-  };
-}
-
 /** The kernel of a contraction. */
 export function contractionKernel(c: Contraction): Kernel {
-  const schedule = scheduleOf(c);
+  const s = scheduleOf(c);
   const arithmetic: Arithmetic = arithmetics[c.arithmetic];
   const { b } = c;
-  const taps = productOf(c.taps.map(({ count }) => count));
-  const shape = JSON.stringify([c.offset, c.batches, c.outer, c.inner, c.taps, c.bounds, c.depth, c.arithmetic]);
-  const source = b.kind === "constant" ? "" : JSON.stringify([b.offset, b.depth, b.column]);
+  const { name: _, a: __, b: ___, output: ____, ...shape } = c;
+  const source = b.kind === "constant" ? b.batches.length : [b.offset, b.depth, b.column];
   return {
-    key: `contraction ${shape} ${source} ${outputKey(c.output)}`,
+    key: `contraction ${JSON.stringify([shape, source])} ${outputKey(c.output)}`,
     name: c.name,
-    units: schedule.units,
-    unitCost: schedule.unitCost,
+    units: s.units,
+    unitCost: s.unitCost,
     operands: [c.a, b.value, ...operandsOf(c.output)],
     results: [c.output.epilogue?.result ?? c.output.result],
     packs:
@@ -131,46 +78,185 @@ export function contractionKernel(c: Contraction): Kernel {
         ? [
             {
               operand: 1,
-              key: `panels ${b.key} ${schedule.tile.vectors} ${arithmetic.name} ${b.zeroPoint}`,
-              pack: (tensor) => packConstant(tensor, b, schedule.division, taps, arithmetic),
+              key: `panels ${b.key} ${s.tile.vectors} ${arithmetic.name} ${b.zeroPoint}`,
+              pack: (tensor) => packConstant(tensor, b, s.division, tapsOf(c), arithmetic),
             },
           ]
         : [],
-    scratch: spillBytes(c.output) + (b.kind === "strided" ? schedule.groupPanels * schedule.division.panelBytes : 0),
-    emit: (code, context) => emitContraction(code, context, c, schedule),
+    scratch: s.scratch.spill + s.scratch.a + s.scratch.b,
+    emit: (code, context) => emitContraction(code, context, c, s),
   };
 }
 
-/** Pushes the smaller of two. */
-function minimum(code: Code, a: Amount, b: Amount): void {
-  push(code, a);
-  push(code, b);
-  push(code, a);
-  push(code, b);
-  code.op(op["i32.lt_s"]).op(op.select);
+/** What the parts of a function share: locals, but for what is said. */
+interface Frame {
+  readonly c: Contraction;
+  readonly s: Schedule;
+  readonly context: KernelContext;
+  readonly arithmetic: Arithmetic;
+  readonly destination: Destination;
+  readonly registers: Registers;
+  /** Rows of the block. */
+  readonly first: number;
+  readonly last: number;
+  /** Address of the block's first element of A, and its first row of the result. */
+  readonly aBlock: number;
+  readonly row: number;
+  /** The panel: its address, and its first column. */
+  readonly bPanel: number;
+  readonly column: number;
 }
 
 function emitContraction(code: Code, context: KernelContext, c: Contraction, s: Schedule): void {
-  const arithmetic: Arithmetic =
-    c.arithmetic === "f32" && context.relaxed ? arithmetics.relaxed : arithmetics[c.arithmetic];
-  const { bytes } = arithmetic;
-  const { columns } = c.output;
   const integer = () => code.local(type.i32);
   const [unit, end, aAddress, bAddress] = [0, 1, 2, 3];
   const extra = operandsOf(c.output).length;
-  const destination: Destination = {
-    ...c.output,
-    result: c.output.epilogue?.result ?? c.output.result,
-    address: 4 + extra,
-    operands: Array.from({ length: extra }, (_, i) => 4 + i),
-    spill: 5 + extra,
+  const scratch = 5 + extra;
+  const frame: Frame = {
+    c,
+    s,
+    context,
+    arithmetic: arithmetics[c.arithmetic === "f32" && context.relaxed ? "relaxed" : c.arithmetic],
+    destination: {
+      ...c.output,
+      result: c.output.epilogue?.result ?? c.output.result,
+      address: 4 + extra,
+      operands: Array.from({ length: extra }, (_, i) => 4 + i),
+      spill: scratch,
+    },
+    registers: tileRegisters(code, s.tile, c.taps.length),
+    first: integer(),
+    last: integer(),
+    aBlock: integer(),
+    row: integer(),
+    bPanel: integer(),
+    column: integer(),
   };
-  const scratch = integer();
-  const registers = tileRegisters(code, s.tile, c.taps.length);
+  const { first, last, aBlock, row, bPanel, column } = frame;
+  const [rest, bBatch, firstColumn, panel, panelEnd] = [integer(), integer(), integer(), integer(), integer()];
   const panels = s.division.full + (s.division.tailVectors > 0 ? 1 : 0);
-  const byOuter = c.outer.extent > 1;
-  const [rest, aBlock, bBatch, blockRow, first, last, panel, panelEnd] = [
-    integer(),
+  const aBytes = c.stage && c.stage.from !== "f32" ? 1 : 4;
+  const bBytes = frame.arithmetic.bytes;
+  const [blocked, step] = c.blocked === "outer" ? [c.outer, c.outer.extent] : [c.inner, c.inner.extent];
+  const add = (to: number, index: number, stride: number) => {
+    if (stride === 0) return;
+    code.get(to);
+    scaled(code, index, stride);
+    code.op(op["i32.add"]).set(to);
+  };
+  loopWhileBelow(code, unit, { local: end }, 1, () => {
+    code.get(unit).set(rest);
+    const indices = split(code, rest, [...c.batches.map(({ extent }) => extent), s.blocks, s.groups]);
+    const group = indices.pop()!;
+    const block = indices.pop()!;
+    scaled(code, block, s.blockRows);
+    code.tee(first).i32(s.blockRows).op(op["i32.add"]).set(last);
+    minimum(code, { local: last }, step);
+    code.set(last);
+    const [aOffset, bOffset] = [c.offset * aBytes, c.b.kind === "strided" ? c.b.offset * bBytes : 0];
+    code.get(aAddress).i32(aOffset).op(op["i32.add"]).set(aBlock);
+    code.get(bAddress).i32(bOffset).op(op["i32.add"]).set(bBatch);
+    code.i32(0).set(firstColumn);
+    scaled(code, first, blocked.row);
+    code.set(row);
+    c.batches.forEach(({ extent, a, b, row: rows, column: columns }, i) => {
+      if (extent === 1) return;
+      const index = indices[i]!;
+      add(aBlock, index, a * aBytes);
+      add(bBatch, index, b * (c.b.kind === "strided" ? bBytes : s.division.bytes));
+      add(row, index, rows);
+      add(firstColumn, index, columns);
+    });
+    if (c.stage) {
+      emitCopy(code, frame, scratch);
+      c.batches.forEach(({ staged = 0 }, i) => add(aBlock, indices[i]!, staged * bBytes));
+    } else add(aBlock, first, blocked.a * aBytes);
+    scaled(code, group, s.groupPanels);
+    code.tee(panel).i32(s.groupPanels).op(op["i32.add"]).set(panelEnd);
+    minimum(code, { local: panelEnd }, panels);
+    code.set(panelEnd);
+    if (c.b.kind === "strided") {
+      code
+        .get(scratch)
+        .i32(s.scratch.spill + s.scratch.a)
+        .op(op["i32.add"])
+        .set(bPanel);
+      emitPack(code, c.b, s.division, panel, panelEnd, bBatch, bPanel);
+    } else {
+      code.get(bBatch).set(bPanel);
+      add(bPanel, panel, s.division.panelBytes);
+    }
+    const sweep = (vectors: number, lanes: number) => {
+      scaled(code, panel, s.tile.vectors * 4);
+      code.get(firstColumn).op(op["i32.add"]).set(column);
+      emitRows(code, frame, { rows: s.tile.rows, vectors }, lanes);
+    };
+    if (s.division.full > 0) {
+      const limit = integer();
+      minimum(code, { local: panelEnd }, s.division.full);
+      code.set(limit);
+      loopWhileBelow(code, panel, { local: limit }, 1, () => {
+        sweep(s.tile.vectors, 4);
+        increase(code, bPanel, s.division.panelBytes);
+      });
+    }
+    if (s.division.tailVectors > 0) {
+      code.get(panelEnd).i32(s.division.full).op(op["i32.gt_s"]).if();
+      sweep(s.division.tailVectors, s.division.tailLanes);
+      code.end();
+    }
+  });
+}
+
+/** Copies the lines that a block needs and lets A's block begin in the copy. */
+function emitCopy(code: Code, { c, s, first, last, aBlock }: Frame, scratch: number): void {
+  const stage = c.stage!;
+  const [from, to, line, count] = Array.from({ length: 4 }, () => code.local(type.i32)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const lineBytes = stage.stride * (stage.from === "f32" ? 4 : 1);
+  code.get(scratch).i32(s.scratch.spill).op(op["i32.add"]).set(to);
+  if (c.bounds) {
+    // Lines above and below A are left out: their taps are skipped.
+    const { stride, low, extent } = c.bounds;
+    const top = code.local(type.i32);
+    scaled(code, first, stride);
+    code.i32(low).op(op["i32.sub"]).tee(top);
+    code.i32(0).get(top).i32(0).op(op["i32.gt_s"]).op(op.select).set(line);
+    code.get(last).get(first).op(op["i32.sub"]).set(count);
+    scaled(code, count, stride);
+    code
+      .i32(linesFor(c, 1) - stride)
+      .op(op["i32.add"])
+      .get(top)
+      .op(op["i32.add"])
+      .set(count);
+    minimum(code, { local: count }, extent);
+    code.get(line).op(op["i32.sub"]).set(count);
+    code.get(line).get(top).op(op["i32.sub"]).set(top);
+    code.get(to);
+    scaled(code, top, stage.pitch * (stage.from === "f32" ? 4 : 2));
+    code.op(op["i32.add"]).set(to);
+  } else {
+    code.get(first).set(line);
+    code.get(last).get(first).op(op["i32.sub"]).set(count);
+  }
+  code.get(aBlock);
+  scaled(code, line, lineBytes);
+  code.op(op["i32.add"]).set(from);
+  emitStage(code, stage, from, to, count);
+  code.get(scratch).i32(s.scratch.spill).op(op["i32.add"]).set(aBlock);
+}
+
+/** All rows of a block against one panel. */
+function emitRows(code: Code, frame: Frame, tile: TileShape, lastLanes: number): void {
+  const { c, s, context, arithmetic, destination, registers, first, last, column } = frame;
+  const integer = () => code.local(type.i32);
+  const { bytes } = arithmetic;
+  const [a, b, row, x, y, aRow, rowBase] = [
     integer(),
     integer(),
     integer(),
@@ -179,237 +265,97 @@ function emitContraction(code: Code, context: KernelContext, c: Contraction, s: 
     integer(),
     integer(),
   ];
-
-  if (c.b.kind === "strided") code.get(destination.spill).i32(spillBytes(c.output)).op(op["i32.add"]).set(scratch);
-  loopWhileBelow(code, unit, { local: end }, 1, () => {
-    code.get(unit).set(rest);
-    const indices = split(code, rest, [...c.batches.map(({ extent }) => extent), s.blocks, s.groups]);
-    const group = indices.pop()!;
-    const block = indices.pop()!;
-    // Where the block begins, in A and in the result, and the batch in B.
-    code.get(block).i32(s.blockRows).op(op["i32.mul"]).set(first);
-    code.get(first).i32(s.blockRows).op(op["i32.add"]).set(last);
-    minimum(code, { local: last }, byOuter ? c.outer.extent : c.inner.extent);
-    code.set(last);
-    code
-      .get(aAddress)
-      .i32(c.offset * bytes)
-      .op(op["i32.add"]);
-    scaled(code, first, (byOuter ? c.outer.a : c.inner.a) * bytes);
-    code.op(op["i32.add"]).set(aBlock);
-    scaled(code, first, byOuter ? c.outer.row : c.inner.row);
-    code.set(blockRow);
-    code
-      .get(bAddress)
-      .i32(c.b.kind === "strided" ? c.b.offset * bytes : 0)
-      .op(op["i32.add"])
-      .set(bBatch);
-    const add = (to: number, index: number, stride: number) => {
-      if (stride === 0) return;
-      code.get(to);
-      scaled(code, index, stride);
-      code.op(op["i32.add"]).set(to);
-    };
-    c.batches.forEach(({ extent, a, b, row }, i) => {
-      if (extent === 1) return;
-      add(aBlock, indices[i]!, a * bytes);
-      add(bBatch, indices[i]!, c.b.kind === "strided" ? b * bytes : b * s.division.bytes);
-      add(blockRow, indices[i]!, row);
-    });
-    code.get(group).i32(s.groupPanels).op(op["i32.mul"]).set(panel);
-    code.get(panel).i32(s.groupPanels).op(op["i32.add"]).set(panelEnd);
-    minimum(code, { local: panelEnd }, panels);
-    code.set(panelEnd);
-    const bPanel = integer();
-    if (c.b.kind === "strided") {
-      emitPack(code, c.b, s.division, panel, panelEnd, bBatch, scratch);
-      code.get(scratch).set(bPanel);
-    } else {
-      code.get(bBatch);
-      scaled(code, panel, s.division.panelBytes);
-      code.op(op["i32.add"]).set(bPanel);
-    }
-    const column = integer();
-    const sweep = (tile: TileShape, lastLanes: number) => {
-      scaled(code, panel, s.tile.vectors * 4);
-      code.set(column);
-      emitPanelRows(code, context, c, arithmetic, destination, registers, {
-        tile,
-        lastLanes,
-        byOuter,
-        first,
-        last,
-        aBlock,
-        blockRow,
-        bPanel,
-        column,
-        single: s.blocks === 1,
-      });
-    };
-    if (s.division.full > 0) {
-      const limit = integer();
-      minimum(code, { local: panelEnd }, s.division.full);
-      code.set(limit);
-      loopWhileBelow(code, panel, { local: limit }, 1, () => {
-        sweep(s.tile, 4);
-        increase(code, bPanel, s.division.panelBytes);
-      });
-    }
-    if (s.division.tailVectors > 0) {
-      code.get(panelEnd).i32(s.division.full).op(op["i32.gt_s"]).if();
-      sweep({ rows: s.tile.rows, vectors: s.division.tailVectors }, s.division.tailLanes);
-      code.end();
-    }
-  });
-}
-
-interface Sweep {
-  readonly tile: TileShape;
-  readonly lastLanes: number;
-  readonly byOuter: boolean;
-  /** The block is all of its dimension. */
-  readonly single: boolean;
-  /** Locals. */
-  readonly first: number;
-  readonly last: number;
-  readonly aBlock: number;
-  readonly blockRow: number;
-  readonly bPanel: number;
-  readonly column: number;
-}
-
-/** All rows of a block against one panel. */
-function emitPanelRows(
-  code: Code,
-  context: KernelContext,
-  c: Contraction,
-  arithmetic: Arithmetic,
-  destination: Destination,
-  registers: ReturnType<typeof tileRegisters>,
-  w: Sweep,
-): void {
-  const integer = () => code.local(type.i32);
-  const { bytes } = arithmetic;
-  const [a, b, row, aRow, rowBase] = [integer(), integer(), integer(), integer(), integer()];
-  const steps = Math.ceil(c.depth.extent / arithmetic.step);
-  const innerTaps = productOf(c.taps.slice(1).map(({ count }) => count));
-  const tapBytes = innerTaps * steps * w.tile.vectors * 16;
-  let firstCount: Amount = c.taps[0]?.count ?? 1;
-  // A's address, and the panel's, at the first tap that lies within A.
-  let aStart = aRow;
-  let bStart = w.bPanel;
-  const y = integer();
-  if (c.bounds) {
-    firstCount = { local: integer() };
-    aStart = integer();
-    bStart = integer();
-  }
-  const line = () => {
-    if (c.bounds)
-      emitBounds(code, c, y, (firstCount as { local: number }).local, aRow, aStart, w.bPanel, bStart, {
-        a: c.taps[0]!.a * bytes,
-        b: tapBytes,
-      });
-    const summation: Summation = {
-      taps: c.taps.map(({ count, a: stride }, i) => ({ count: i === 0 ? firstCount : count, stride: stride * bytes })),
-      depth: c.depth.extent,
-      stride: c.depth.a * bytes,
-    };
-    const x = integer();
-    const tileAt = (rows: number) => {
-      code.get(aStart);
-      scaled(code, x, c.inner.a * bytes);
-      code.op(op["i32.add"]).set(a);
-      code.get(bStart).set(b);
-      code.get(rowBase);
-      scaled(code, x, c.inner.row);
-      code.op(op["i32.add"]).set(row);
-      const tile = { rows, vectors: w.tile.vectors };
-      emitTile(code, arithmetic, tile, summation, registers, a, b, c.inner.a * bytes);
-      const region = {
-        row,
-        column: w.column,
-        rows,
-        rowStep: c.inner.row,
-        vectors: tile.vectors,
-        lastLanes: w.lastLanes,
-      };
-      emitStore(code, context, destination, region, registers.sums);
-    };
-    const tail = c.inner.extent % w.tile.rows;
-    // Relative to the block when `inner` is what is cut into blocks.
-    const whole = c.inner.extent - tail;
-    code.i32(0).set(x);
-    const limit = integer();
-    if (w.byOuter || w.single) code.i32(whole).set(limit);
-    else {
-      minimum(code, { local: w.last }, whole);
-      code.get(w.first).op(op["i32.sub"]).set(limit);
-    }
-    if (whole > 0) loopWhileBelow(code, x, { local: limit }, w.tile.rows, () => tileAt(w.tile.rows));
-    if (tail > 0) {
-      if (w.byOuter || w.single) tileAt(tail);
-      else {
-        code.get(w.last).i32(whole).op(op["i32.gt_s"]).if();
-        tileAt(tail);
-        code.end();
-      }
-    }
+  const byOuter = c.blocked === "outer";
+  let start = { a: aRow, b: frame.bPanel };
+  let count: Amount = c.taps[0]?.count ?? 1;
+  const [, ...innerTaps] = c.taps.map((tap) => tap.count);
+  const tapBytes = productOf(innerTaps) * Math.ceil(c.depth.extent / arithmetic.step) * tile.vectors * 16;
+  const bounds = c.bounds && emitBounds(code, c, y);
+  const tileAt = (rows: number) => {
+    code.get(start.a);
+    scaled(code, x, c.inner.a * bytes);
+    code.op(op["i32.add"]).set(a);
+    code.get(start.b).set(b);
+    code.get(rowBase);
+    scaled(code, x, c.inner.row);
+    code.op(op["i32.add"]).set(row);
+    const shape = { rows, vectors: tile.vectors };
+    const taps = c.taps.map((tap, i) => ({ count: i === 0 ? count : tap.count, stride: tap.a * bytes }));
+    const summation = { taps, depth: c.depth.extent, stride: c.depth.a * bytes };
+    emitTile(code, arithmetic, shape, summation, registers, a, b, c.inner.a * bytes);
+    const region = { row, column, rows, rowStep: c.inner.row, vectors: tile.vectors, lastLanes };
+    emitStore(code, context, destination, region, registers.sums);
   };
-  code.get(w.aBlock).set(aRow);
-  code.get(w.blockRow).set(rowBase);
-  if (!w.byOuter) {
+  const line = () => {
+    if (bounds) {
+      start = { a: integer(), b: integer() };
+      count = { local: integer() };
+      bounds(aRow, frame.bPanel, { a: c.taps[0]!.a * bytes, b: tapBytes }, start, count.local);
+    }
+    const tail = c.inner.extent % tile.rows;
+    const whole = c.inner.extent - tail;
+    const cut = !byOuter && s.blocks > 1;
+    // x counts from the block's first row.
+    const limit = integer();
+    minimum(code, cut ? { local: last } : whole, whole);
+    if (cut) code.get(first).op(op["i32.sub"]);
+    code.set(limit);
+    code.i32(0).set(x);
+    if (whole > 0) loopWhileBelow(code, x, { local: limit }, tile.rows, () => tileAt(tile.rows));
+    if (tail === 0) return;
+    if (cut) code.get(last).i32(whole).op(op["i32.gt_s"]).if();
+    tileAt(tail);
+    if (cut) code.end();
+  };
+  code.get(frame.aBlock).set(aRow);
+  code.get(frame.row).set(rowBase);
+  if (!byOuter) {
     code.i32(0).set(y);
     line();
     return;
   }
-  code.get(w.first).set(y);
-  loopWhileBelow(code, y, { local: w.last }, 1, () => {
+  code.get(first).set(y);
+  loopWhileBelow(code, y, { local: last }, 1, () => {
     line();
     increase(code, aRow, c.outer.a * bytes);
     increase(code, rowBase, c.outer.row);
   });
 }
 
-/** How many of the first taps lie within A for row y of `outer`, and the addresses at the first of them. */
-function emitBounds(
-  code: Code,
-  { bounds, taps }: Contraction,
-  y: number,
-  count: number,
-  aRow: number,
-  aStart: number,
-  bPanel: number,
-  bStart: number,
-  tap: { readonly a: number; readonly b: number },
-): void {
+/** Gives code that finds which of the first taps lie within A for row `y`: how many, and where they begin. */
+function emitBounds(code: Code, { bounds, taps }: Contraction, y: number) {
   const { stride, dilation, low, extent } = bounds!;
-  const [skipped, above] = [code.local(type.i32), code.local(type.i32)];
-  /** Pushes how many steps of the dilation it is to `distance`, at least none, at most all taps. */
-  const stepsTo = (distance: number) => {
-    const local = code.local(type.i32);
-    code.i32(distance);
-    scaled(code, y, stride);
-    code.op(op["i32.sub"]).set(local);
-    code.get(local).i32(0).get(local).i32(0).op(op["i32.gt_s"]).op(op.select);
-    if (dilation > 1)
-      code
-        .i32(dilation - 1)
-        .op(op["i32.add"])
-        .i32(dilation)
-        .op(op["i32.div_u"]);
-    code.set(local);
-    minimum(code, { local }, taps[0]!.count);
+  return (
+    a: number,
+    b: number,
+    tap: { readonly a: number; readonly b: number },
+    start: { readonly a: number; readonly b: number },
+    count: number,
+  ): void => {
+    const [skipped, above, local] = [code.local(type.i32), code.local(type.i32), code.local(type.i32)];
+    /** Steps of the dilation to `distance`, at least none, at most all taps. */
+    const stepsTo = (distance: number, to: number) => {
+      code.i32(distance);
+      scaled(code, y, stride);
+      code.op(op["i32.sub"]).tee(local).i32(0).get(local).i32(0).op(op["i32.gt_s"]).op(op.select);
+      if (dilation > 1)
+        code
+          .i32(dilation - 1)
+          .op(op["i32.add"])
+          .i32(dilation)
+          .op(op["i32.div_u"]);
+      code.set(local);
+      minimum(code, { local }, taps[0]!.count);
+      code.set(to);
+    };
+    stepsTo(low, skipped);
+    stepsTo(low + extent, above);
+    code.get(above).get(skipped).op(op["i32.sub"]).set(count);
+    code.get(a);
+    scaled(code, skipped, tap.a);
+    code.op(op["i32.add"]).set(start.a);
+    code.get(b);
+    scaled(code, skipped, tap.b);
+    code.op(op["i32.add"]).set(start.b);
   };
-  stepsTo(low);
-  code.set(skipped);
-  stepsTo(low + extent);
-  code.set(above);
-  code.get(above).get(skipped).op(op["i32.sub"]).set(count);
-  code.get(aRow);
-  scaled(code, skipped, tap.a);
-  code.op(op["i32.add"]).set(aStart);
-  code.get(bPanel);
-  scaled(code, skipped, tap.b);
-  code.op(op["i32.add"]).set(bStart);
 }

@@ -27,6 +27,16 @@ export function scaled(code: Code, local: number, factor: number): void {
   if (factor !== 1) code.i32(factor).op(op["i32.mul"]);
 }
 
+/** Pushes the smaller of two. */
+export function minimum(code: Code, a: Amount, b: Amount): void {
+  push(code, a);
+  if (a === b) return;
+  push(code, b);
+  push(code, a);
+  push(code, b);
+  code.op(op["i32.lt_s"]).op(op.select);
+}
+
 /** `for (; local < limit; local += step)`: tested before each round. */
 export function loopWhileBelow(code: Code, local: number, limit: Amount, step: number, body: () => void): void {
   const out = code.block();

@@ -1,6 +1,7 @@
 // The templates: operations that have kernels of their own.
 
 import type { TemplateRule } from "../kernel.ts";
+import { convolution } from "./convolution.ts";
 import { product } from "./product.ts";
 
-export const templates: readonly TemplateRule[] = [product];
+export const templates: readonly TemplateRule[] = [product, convolution];

@@ -89,6 +89,7 @@ export const product: TemplateRule = (operation, users): Template | undefined =>
     a: dimension.strides[0]!,
     b: dimension.strides[1]!,
     row: dimension.strides[2]!,
+    column: 0,
   }));
   const walk = (axes: readonly number[]) =>
     axes.map((axis) => ({ extent: y.type.shape[axis]!, stride: b.strides[axis]! }));
@@ -118,6 +119,8 @@ export const product: TemplateRule = (operation, users): Template | undefined =>
     batches,
     outer: { extent: 1, a: 0, row: 0 },
     inner: { extent: inner.extent, a: inner.strides[0]!, row: inner.strides[2]! },
+    blocked: "inner",
+    columns,
     taps: [],
     depth: { extent, a: strides[0]! },
   };

@@ -1,0 +1,70 @@
+import { describe, test } from "vitest";
+import { checkKernel, firstTemplate, numbers } from "../../../../test/support/kernels.ts";
+import { Builder } from "../../hlo/build.ts";
+import type { DType } from "../../hlo/dtype.ts";
+
+interface Shape {
+  readonly x: readonly number[];
+  readonly w: readonly number[];
+  readonly strides?: readonly number[];
+  readonly padding?: readonly (readonly [number, number])[];
+  readonly dilations?: readonly number[];
+  readonly groups?: number;
+  readonly dtype?: DType;
+  readonly zeroPoints?: readonly [number, number];
+}
+
+function check({ x, w, strides, padding, dilations, groups, dtype = "f32", zeroPoints }: Shape): void {
+  const b = new Builder([{ dtype, shape: x }]);
+  const spatial = x.slice(2);
+  const result = b.convolution(b.parameters[0]!, b.constant(numbers(dtype, w, 0.25)), {
+    strides: strides ?? spatial.map(() => 1),
+    padding: padding ?? spatial.map(() => [0, 0] as const),
+    ...(dilations && { dilations }),
+    ...(groups && { groups }),
+    ...(dtype !== "f32" && { dtype: "i32" as const }),
+    ...(zeroPoints && { zeroPoints }),
+  });
+  const body = b.finish([result]);
+  // Sums of hundreds of numbers that cancel.
+  checkKernel(body, firstTemplate(body)!.build(), { absolute: 1e-5 });
+}
+
+const same = [
+  [1, 1],
+  [1, 1],
+] as const;
+
+describe.each<{ dtype: DType; zeroPoints?: readonly [number, number] }>([
+  { dtype: "f32" },
+  { dtype: "i8", zeroPoints: [-7, 0] },
+  { dtype: "u8", zeroPoints: [128, 120] },
+])("convolutions of $dtype", (types) => {
+  test("one by one", () => {
+    check({ x: [2, 5, 7, 6], w: [1, 1, 6, 10], ...types });
+    check({ x: [2, 5, 7, 6], w: [1, 1, 6, 9], strides: [2, 2], ...types });
+    check({ x: [1, 1, 1, 37], w: [1, 1, 37, 41], ...types });
+  });
+  test("windows, strides, padding, dilation", () => {
+    check({ x: [2, 6, 7, 3], w: [3, 3, 3, 8], ...types });
+    check({ x: [2, 6, 7, 3], w: [3, 3, 3, 8], padding: same, ...types });
+    check({ x: [1, 9, 9, 5], w: [3, 3, 5, 13], padding: [[0, 1], [0, 1]], strides: [2, 2], ...types }); // prettier-ignore
+    check({ x: [1, 9, 11, 4], w: [3, 2, 4, 9], padding: [[2, 2], [1, 2]], dilations: [2, 3], ...types }); // prettier-ignore
+    check({ x: [1, 3, 3, 4], w: [5, 5, 4, 4], padding: [[4, 4], [4, 4]], ...types }); // prettier-ignore
+    check({ x: [1, 49, 10, 1], w: [10, 4, 1, 64], padding: [[4, 5], [1, 1]], strides: [2, 2], ...types }); // prettier-ignore
+  });
+  test("groups", () => {
+    check({ x: [1, 5, 6, 6], w: [3, 3, 3, 10], groups: 2, padding: same, ...types });
+    check({ x: [1, 5, 6, 6], w: [1, 1, 2, 9], groups: 3, ...types });
+  });
+  test("one dimension", () => {
+    check({ x: [2, 40, 6], w: [5, 6, 12], strides: [1], padding: [[2, 2]], ...types });
+    check({ x: [1, 40, 6], w: [4, 6, 12], strides: [3], padding: [[0, 0]], ...types });
+  });
+});
+
+test("many rows, many blocks", () => {
+  check({ x: [1, 40, 33, 16], w: [3, 3, 16, 40], padding: same });
+  check({ x: [1, 14, 14, 64], w: [3, 3, 64, 72], padding: same });
+  check({ x: [1, 160, 170, 3], w: [3, 3, 3, 12], padding: [[0, 1], [0, 1]], strides: [2, 2] }); // prettier-ignore
+});
