@@ -197,6 +197,8 @@ const refused: readonly Row[] = [
 
 /** NOP and hints: some have a ModRM operand that is not accessed. */
 const hints: readonly Row[] = [
+  // A REX.B does not make it an exchange with r8.
+  ins("F3 90", "pause", [], nothing),
   ...["18", "19", "1A", "1B", "1C", "1D", "1E", "1F"].map((opcode) => ins(`0F ${opcode} /r`, "nop", ["rm"], nothing)),
   ins("0F 0D /r", "prefetchw", ["m"], nothing),
   ins("NP 0F AE /7", "clflush", ["m8"], (ir, at) => void ir.read(at)),
