@@ -1,0 +1,30 @@
+// The table of Keras's layers: class names as Keras 1, 2 and 3 register them.
+
+import type { Row } from "./layer.ts";
+import { coreLayers } from "./layers/core.ts";
+import { convolutionLayers } from "./layers/convolution.ts";
+import { mergingLayers } from "./layers/merging.ts";
+import { normalizationLayers } from "./layers/normalization.ts";
+import { poolingLayers } from "./layers/pooling.ts";
+import { reshapingLayers } from "./layers/reshaping.ts";
+import { Functional, Sequential } from "./graph.ts";
+
+const InputLayer: Row = {
+  mask: "own",
+  call: (call) => {
+    throw call.fail("is called");
+  },
+};
+
+export const layers: Readonly<Record<string, Row>> = {
+  InputLayer,
+  Sequential,
+  Functional,
+  Model: Functional,
+  ...coreLayers,
+  ...convolutionLayers,
+  ...poolingLayers,
+  ...normalizationLayers,
+  ...reshapingLayers,
+  ...mergingLayers,
+};
