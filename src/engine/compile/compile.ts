@@ -8,6 +8,7 @@ import { evaluate } from "../interpret/interpret.ts";
 import type { Tensors } from "../model.ts";
 import { lower } from "./lower.ts";
 import { planMemory } from "./memory.ts";
+import { emitModule, importsOf, type KernelFunction } from "./module.ts";
 import { type Action, bindBlock, type Binding, copies, placeOf, viewOf } from "./run.ts";
 import { type Block, nameOf, type Step, stepsOf } from "./step.ts";
 
@@ -96,6 +97,8 @@ class Compiled implements Executable {
     const states = body.parameters.slice(program.inputs.length);
     const { block, aliases, constants } = lower(body);
     this.block = block;
+    const kernels = [...stepsOf(block)].filter((step) => step.kind === "kernel").map((step) => step.kernel);
+    const scratch = Math.max(0, ...kernels.map((kernel) => kernel.scratch));
     const plan = planMemory({
       block,
       aliases,
@@ -103,16 +106,24 @@ class Compiled implements Executable {
       states,
       inputs,
       results: body.results,
-      scratch: 0,
+      scratch,
       limit: Math.min(options.memoryLimit ?? largestMemory, largestMemory),
     });
     const pages = Math.ceil(plan.size / pageSize) + 1;
     const memory = allocate({ initial: pages, maximum: pages });
+    const code = emitModule(kernels, { relaxed: options.relaxed ?? false });
+    const compileModule = options.host?.compileModule ?? ((bytes) => new WebAssembly.Module(bytes));
+    const instance = new WebAssembly.Instance(compileModule(code.bytes), importsOf(memory));
     this.binding = {
       memory,
       plan,
-      kernel: () => {
-        throw new CerebroError("internal", "internal error: no kernels");
+      kernel: (step) => {
+        const { kernel } = step;
+        const run = instance.exports[code.names.get(kernel.key)!] as KernelFunction;
+        const addresses = [...step.operands, ...kernel.results].map((value) => plan.addressOf(value));
+        if (kernel.scratch > 0) addresses.push(plan.size - scratch);
+        const { units } = kernel;
+        return () => run(0, units, ...addresses);
       },
     };
     const { binding } = this;
@@ -133,7 +144,7 @@ class Compiled implements Executable {
     }
     this.stats = {
       steps: counts,
-      codeBytes: 0,
+      codeBytes: code.bytes.length,
       weightBytes: plan.weightBytes,
       activationBytes: plan.activationBytes,
       compileTime: this.now() - start,

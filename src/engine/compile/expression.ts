@@ -380,6 +380,7 @@ export function canEmit(expression: Expression): boolean {
 export class ExpressionEmitter {
   private readonly uses = new Map<Expression, number>();
   private readonly locals = new Map<Expression, number>();
+  private readonly kept = new Map<Expression, number>();
   private readonly code: Code;
   private readonly context: KernelContext;
   /** Pushes a leaf as a vector. */
@@ -398,15 +399,29 @@ export class ExpressionEmitter {
     if (before === 0 && expression.kind === "apply") for (const input of expression.inputs) this.count(input);
   }
 
-  /** Forgets what was computed: the next elements begin. */
+  /** Computes an expression once for all: before a loop over elements that it is the same for. */
+  keep(expression: Expression): void {
+    if (this.kept.has(expression)) return;
+    this.push(expression);
+    const local = this.code.local(type.v128);
+    this.code.set(local);
+    this.kept.set(expression, local);
+  }
+
+  /** Forgets what was computed but not kept: the next elements begin. */
   restart(): void {
     this.locals.clear();
+  }
+
+  /** The expression's value is in a vector local from now on. */
+  remember(expression: Expression, local: number): void {
+    this.kept.set(expression, local);
   }
 
   /** Pushes an expression's vector; i1 is a mask. */
   push(expression: Expression): void {
     const { code } = this;
-    const known = this.locals.get(expression);
+    const known = this.kept.get(expression) ?? this.locals.get(expression);
     if (known !== undefined) {
       code.get(known);
       return;
@@ -476,6 +491,29 @@ export class ExpressionEmitter {
     }
     code.get(result);
   }
+}
+
+/** What the code of expressions depends on, as text: equal keys, equal code. Shared parts are written once. */
+export function expressionKey(roots: readonly Expression[], leaf: (leaf: LeafExpression) => string): string {
+  const numbers = new Map<Expression, number>();
+  const parts: string[] = [];
+  const write = (at: Expression): number => {
+    const known = numbers.get(at);
+    if (known !== undefined) return known;
+    let text: string;
+    if (at.kind === "apply") {
+      const inputs = at.inputs.map(write);
+      const attributes = JSON.stringify(at.operation.attributes);
+      text = `${at.op}${attributes === "{}" ? "" : attributes}:${at.dtype}(${inputs.join()})`;
+    } else if (at.kind === "constant") {
+      text = `${Object.is(at.value, -0) ? "-0" : String(at.value)}:${at.dtype}`;
+    } else text = leaf(at);
+    const number = parts.push(text) - 1;
+    numbers.set(at, number);
+    return number;
+  };
+  const ends = roots.map(write);
+  return `${parts.join(";")}>${ends.join()}`;
 }
 
 /** Pushes an expression's value. Types of 32 bits have four lanes; the smaller ones are widened to them when loaded. */

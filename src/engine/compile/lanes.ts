@@ -173,3 +173,63 @@ function storeFirst(code: Code, opcode: number, offset: number): void {
   code.memory(opcode, offset);
   code.byte(0);
 }
+
+/** Loads elements that lie `step` bytes apart, the first at the local's address plus `offset`; lanes beyond `count` are zero. */
+export function gatherLanes(
+  code: Code,
+  dtype: DType,
+  address: number,
+  { step, count, offset = 0 }: { step: number; count: number; offset?: number },
+): void {
+  const { bytes } = dtypes[dtype];
+  const lowest = Math.min(0, step * (count - 1)) + offset;
+  // Offsets in instructions are not negative: the address is moved to the lowest element.
+  const push = (): void => {
+    code.get(address);
+    if (lowest < 0) code.i32(lowest).op(op["i32.add"]);
+  };
+  const at = (lane: number): number => step * lane + offset - Math.min(lowest, 0);
+  push();
+  if (bytes === 4) {
+    code.memory(op["v128.load32_zero"], at(0));
+    const vector = code.local(type.v128);
+    for (let lane = 1; lane < count; lane++) {
+      code.set(vector);
+      push();
+      code.get(vector).memory(op["v128.load32_lane"], at(lane)).byte(lane);
+    }
+    return;
+  }
+  loadLanes(code, dtype, 1, at(0));
+  for (let lane = 1; lane < count; lane++) {
+    push();
+    loadLanes(code, dtype, 1, at(lane));
+    code.lane(op["i32x4.extract_lane"], 0).lane(op["i32x4.replace_lane"], lane);
+  }
+}
+
+/** Stores the first `count` lanes of the vector on the stack, `step` bytes apart, at the local's address plus `offset`. */
+export function scatterLanes(
+  code: Code,
+  dtype: DType,
+  address: number,
+  { step, count, offset = 0 }: { step: number; count: number; offset?: number },
+): void {
+  const { bytes } = dtypes[dtype];
+  const vector = code.local(type.v128);
+  code.set(vector);
+  if (count === 4 && step === bytes) {
+    code.get(address).get(vector);
+    storeLanes(code, dtype, 4, offset);
+    return;
+  }
+  for (let lane = 0; lane < count; lane++) {
+    code.get(address).get(vector);
+    const at = offset + lane * step;
+    if (bytes === 4) code.memory(op["v128.store32_lane"], at).byte(lane);
+    else {
+      if (lane > 0) code.lane(op["i32x4.extract_lane"], lane).op(op["i32x4.splat"]);
+      storeLanes(code, dtype, 1, at);
+    }
+  }
+}
