@@ -10,7 +10,7 @@ import { parseSteps, type Item } from "../engine/steps/step.ts";
 import type { EngineHost } from "../host/engine.ts";
 import type { Timers } from "../host/host.ts";
 import { RequestQueue } from "./queue.ts";
-import { Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 
 /** A model to load. */
 export interface LoadRequest {
@@ -18,6 +18,9 @@ export interface LoadRequest {
   /** Equal for equal files: path, size, time. Sessions that load the same share it. */
   readonly identity: string;
   readonly signature?: string;
+  /** In place of the device's settings. */
+  readonly threads?: number;
+  readonly backend?: "wasm" | "interpreter";
 }
 
 /** Gives what an input is run with: a file's content or a value. May take its time. */
@@ -60,7 +63,7 @@ export interface ServiceStats {
 }
 
 export class ModelService {
-  readonly settings = new Settings();
+  readonly settings: Settings;
   readonly queue: RequestQueue;
   readonly host: EngineHost;
   /** The most recently used last. */
@@ -68,8 +71,9 @@ export class ModelService {
   private readonly sessions = new Set<ServiceSession>();
   private readonly counts = { loads: 0, runs: 0, failures: 0, runTime: 0 };
 
-  constructor(options: { host: EngineHost; timers: Timers }) {
+  constructor(options: { host: EngineHost; timers: Timers; settings: Settings }) {
     this.host = options.host;
+    this.settings = options.settings;
     this.queue = new RequestQueue(options.timers);
     this.settings.changed = (name) => {
       if (name === "cache_size") this.trim();
@@ -144,8 +148,9 @@ export class ServiceSession {
       const shared = this.service.take(request);
       try {
         const { settings, host } = this.service;
-        const backend = settings.get("backend") === "interpreter" ? "interpreter" : "wasm";
-        const session = new Session(shared.model, { host, backend, threads: settings.number("threads") });
+        const usual = settings.get("backend") === "interpreter" ? "interpreter" : "wasm";
+        const { threads = settings.number("threads"), backend = usual } = request;
+        const session = new Session(shared.model, { host, backend, threads });
         const { missing } = shared.model;
         if (missing.length > 0) {
           const list = missing.map(({ op, reason }) => (reason === undefined ? op : `${op} (${reason})`));

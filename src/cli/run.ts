@@ -2,6 +2,7 @@
 
 import process from "node:process";
 import { CerebroError } from "../base/errors.ts";
+import { nodeEngineHost } from "../hosts/node/engine.ts";
 import { type NodeHost, nodeHost } from "../hosts/node/index.ts";
 import { nodePackageHost } from "../hosts/node/packages.ts";
 import { createMachine, type GuestProcess, type Machine, type RunOptions } from "../machine/index.ts";
@@ -74,6 +75,7 @@ async function machineOf(values: RunValues, name: string, host: NodeHost): Promi
   return createMachine({
     host: { ...host, ...network },
     packages: nodePackageHost(),
+    engine: nodeEngineHost(),
     mounts: (values.volume ?? []).map(parseVolume),
     ...(values.root !== undefined && { rootDirectory: values.root }),
     ...(values.contract !== undefined && { contract: parseContract(values.contract) }),

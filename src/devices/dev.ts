@@ -8,6 +8,7 @@ import type { Task } from "../kernel/task.ts";
 import { controllingTerminals } from "../kernel/terminals.ts";
 import { deviceNumber, devicesOf } from "../kernel/vfs/devices.ts";
 import { type Attributes, type FileSystem, type Path, Type } from "../kernel/vfs/vnode.ts";
+import { modelDevice, registerModelDevice } from "./model/index.ts";
 import { Terminal } from "./terminal.ts";
 import { TtyFile } from "./tty.ts";
 
@@ -106,6 +107,7 @@ export function deviceFileSystem(kernel: Kernel): FileSystem {
     node(behaviour.name, major, minor, 0o666);
     devices.register("character", major, minor, (flags, path) => new SimpleDevice(behaviour, flags, path));
   }
+  node(modelDevice.name, modelDevice.major, modelDevice.minor, modelDevice.mode);
   node("tty", 5, 0, 0o666, 5);
   node("console", 5, 1, 0o600);
   node("ptmx", 5, 2, 0o666, 5);
@@ -114,6 +116,7 @@ export function deviceFileSystem(kernel: Kernel): FileSystem {
     if (!(terminal instanceof Terminal)) throw ENXIO;
     return new TtyFile(terminal, flags, path);
   });
+  registerModelDevice(kernel);
   for (const [name, target] of links) root.symlink(name, target, 0, 0);
   root.makeDirectory("pts", Type.directory | 0o755, 0, 0);
   root.makeDirectory("shm", Type.directory | 0o1777, 0, 0);

@@ -9,6 +9,7 @@ export type {
   PackageHost,
   PackageRequest,
   Progress,
+  EngineHost,
   Exit,
   Host,
   HostMount,

@@ -3,6 +3,7 @@
 import { CerebroError, messageOf } from "../base/errors.ts";
 import { encodeUtf8 } from "../base/text.ts";
 import { type Console, type Host, HostError } from "../host/host.ts";
+import { modelDeviceOf } from "../devices/model/index.ts";
 import { openConsole, type OpenedConsole } from "../devices/console.ts";
 import { regionCompiler } from "../cpu/translate/compiler.ts";
 import { Contract } from "../kernel/contract.ts";
@@ -92,6 +93,7 @@ export class Machine {
       ...(seed !== undefined && { seed }),
       ...(log && { log }),
     });
+    modelDeviceOf(this.kernel).useHost(options.engine);
     if (options.hostname !== undefined) this.kernel.names.host = options.hostname;
     this.personality = new LinuxPersonality(systemCalls);
   }

@@ -2,6 +2,7 @@
 
 import type { TranslationStore } from "../linux/executor.ts";
 import type { ArchiveEntry } from "../fs/archive.ts";
+import type { EngineHost } from "../host/engine.ts";
 import type { Host } from "../host/host.ts";
 import type { PackageHost } from "../host/packages.ts";
 import type { Limits } from "../kernel/contract.ts";
@@ -37,6 +38,8 @@ export interface MachineOptions {
   readonly log?: (message: string) => void;
   /** Translate hot code to WebAssembly (the default); otherwise everything is interpreted. */
   readonly compile?: boolean;
+  /** Threads and a compiler for models (`nodeEngineHost`); without it /dev/cerebro runs them on the machine's own thread. */
+  readonly engine?: EngineHost;
   /** Where translated code is kept from one machine to the next. */
   readonly translations?: TranslationStore;
 }
@@ -116,4 +119,4 @@ export interface ProcessInfo {
   readonly command: string;
 }
 
-export type { ArchiveEntry, Host, Limits, PackageHost, Progress, Topic, TraceEvent };
+export type { ArchiveEntry, EngineHost, Host, Limits, PackageHost, Progress, Topic, TraceEvent };

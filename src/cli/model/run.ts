@@ -2,7 +2,8 @@
 
 import { writeFileSync } from "node:fs";
 import { CerebroError } from "../../base/errors.ts";
-import { type Tensor, toNumbers, typeText } from "../../engine/hlo/tensor.ts";
+import { nested, outcomeJson, outcomeText } from "../../bridge/present.ts";
+import type { Tensor } from "../../engine/hlo/tensor.ts";
 import { npyOfTensor } from "../../engine/import/arrays.ts";
 import type { Model, Signature, Tensors } from "../../engine/model.ts";
 import type { Item, StepContext } from "../../engine/steps/step.ts";
@@ -51,40 +52,6 @@ async function inputTensors(
   return found;
 }
 
-const shownNumbers = 8;
-
-/** A tensor in a line: its type and first numbers. */
-function tensorText(tensor: Tensor): string {
-  const numbers = toNumbers(tensor).subarray(0, shownNumbers);
-  const more = tensor.data.length > shownNumbers ? ", …" : "";
-  return `${typeText(tensor)} ${Array.from(numbers, (value) => Number(value.toPrecision(7))).join(", ")}${more}`;
-}
-
-/** A tensor as nested lists. */
-export function nested({ shape, ...rest }: Tensor): unknown {
-  const numbers = Array.from(toNumbers({ shape, ...rest }));
-  let level: unknown[] = numbers;
-  for (let axis = shape.length - 1; axis > 0; axis--) {
-    const extent = shape[axis]!;
-    level = Array.from({ length: extent === 0 ? 0 : level.length / extent }, (_, i) =>
-      level.slice(i * extent, (i + 1) * extent),
-    );
-  }
-  return shape.length === 0 ? numbers[0] : level;
-}
-
-function answerText(answer: unknown): string {
-  if (!Array.isArray(answer)) return typeof answer === "string" ? answer : JSON.stringify(answer);
-  return answer
-    .map((row) => {
-      if (typeof row !== "object" || row === null || !("score" in row)) return JSON.stringify(row);
-      const { index, label, score, ...rest } = row as { index: number; label?: string; score: number };
-      const others = Object.keys(rest).length > 0 ? `  ${JSON.stringify(rest)}` : "";
-      return `${Number(score).toFixed(4)}  ${label ?? `class ${index}`}${others}`;
-    })
-    .join("\n");
-}
-
 export const run = modelCommand({
   summary: "run a model on a picture, sound, text or numbers",
   usage: "FILE --input [NAME=]FILE|JSON|TEXT… [options]",
@@ -122,11 +89,7 @@ export const run = modelCommand({
       const steps = parseSteps(values.postprocess ?? usual, after);
       const outcome = runAfter(tensors, steps, { ...contextOf(model), outputs: signature.outputs });
       for (const word of values.output ?? []) writeOutput(word, outcome.tensors);
-      if (values.json) {
-        const outputs = Object.entries(outcome.tensors).map(([name, tensor]) => [name, nested(tensor)] as const);
-        print(JSON.stringify(outcome.answer === undefined ? Object.fromEntries(outputs) : outcome.answer));
-      } else if (outcome.answer !== undefined) print(answerText(outcome.answer));
-      else for (const [name, tensor] of Object.entries(outcome.tensors)) print(`${name}: ${tensorText(tensor)}`);
+      print(values.json ? outcomeJson(outcome) : outcomeText(outcome));
       return 0;
     } finally {
       session.dispose();

@@ -8,6 +8,7 @@ import type { Task } from "../../kernel/task.ts";
 import { locksOf, type Owner, type RecordLock } from "../../kernel/vfs/locks.ts";
 import { Type } from "../../kernel/vfs/vnode.ts";
 import { fileOf } from "../at.ts";
+import { blocking } from "../blocking.ts";
 import { address, int, long, uint } from "../kinds.ts";
 import { type Result, syscall } from "../table.ts";
 import { install } from "./open.ts";
@@ -296,6 +297,7 @@ export const ioctl = syscall({ x86_64: 16, i386: 54 }, [int, uint, address], (ta
     case Request.cloneRange:
       throw EOPNOTSUPP;
     default:
-      return file.ioctl(task, request, argument);
+      // A device may take its time: it says EAGAIN and tells when to come back.
+      return blocking(file, () => file.ioctl(task, request, argument));
   }
 });
