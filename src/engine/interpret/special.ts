@@ -105,8 +105,7 @@ function cotPi(x: number): number {
 
 export function digamma(x: number): number {
   if (x === Infinity) return x;
-  if (x === 0) return Object.is(x, -0) ? Infinity : -Infinity;
-  if (x < 0) {
+  if (x <= 0) {
     if (Number.isInteger(x) || x === -Infinity) return Number.NaN;
     return digamma(1 - x) - Math.PI * cotPi(x);
   }
