@@ -36,6 +36,35 @@ const heads = (batch: number, length: number, count: number, size: number, trans
   },
 });
 
+const conv = (
+  x: readonly number[],
+  kernel: readonly [height: number, width: number, outputs: number],
+  stride: number,
+  dtype: DType = "f32",
+  groups = 1,
+): Case => {
+  const [batch, height, width, depth] = x as [number, number, number, number];
+  const pad = (extent: number, size: number) => {
+    const total = Math.max(0, (Math.ceil(extent / stride) - 1) * stride + size - extent);
+    return [Math.floor(total / 2), Math.ceil(total / 2)] as const;
+  };
+  const [kh, kw, outputs] = kernel;
+  const pixels = Math.ceil(height / stride) * Math.ceil(width / stride);
+  return {
+    name: `${dtype} ${groups > 1 ? "depthwise" : "conv"} ${kh}x${kw} s${stride} ${height}x${width}x${depth}-${outputs}`,
+    inputs: [x],
+    dtype,
+    work: (batch * pixels * kh * kw * depth * outputs) / groups,
+    write: (b, weights, input) =>
+      b.convolution(input!, weights(kh, kw, depth / groups, outputs), {
+        strides: [stride, stride],
+        padding: [pad(height, kh), pad(width, kw)],
+        groups,
+        ...(dtype === "i8" && { dtype: "i32", zeroPoints: [-5, 0] }),
+      }),
+  };
+};
+
 export const cases: readonly Case[] = [
   matmul(512, 512, 512, false),
   matmul(512, 512, 512),
@@ -53,6 +82,28 @@ export const cases: readonly Case[] = [
   matmul(1, 128, 512),
   matmul(1, 768, 3072),
   matmul(1, 640, 128),
+  conv([1, 56, 56, 64], [3, 3, 64], 1),
+  conv([1, 7, 7, 512], [3, 3, 512], 1),
+  conv([1, 32, 32, 16], [3, 3, 16], 1),
+  conv([1, 224, 224, 3], [3, 3, 32], 2),
+  conv([1, 96, 96, 3], [3, 3, 8], 2),
+  conv([1, 49, 10, 1], [10, 4, 64], 2),
+  conv([1, 25, 5, 64], [1, 1, 64], 1),
+  conv([1, 56, 56, 64], [1, 1, 128], 2),
+  conv([1, 56, 56, 64], [3, 3, 64], 1, "i8"),
+  conv([1, 112, 112, 32], [1, 1, 64], 1, "i8"),
+  conv([1, 7, 7, 1024], [1, 1, 1024], 1, "i8"),
+  conv([1, 24, 24, 32], [1, 1, 32], 1, "i8"),
+  conv([1, 96, 96, 3], [3, 3, 8], 2, "i8"),
+  ...(["f32", "i8"] as const).flatMap((dtype) => [
+    conv([1, 112, 112, 32], [3, 3, 32], 1, dtype, 32),
+    conv([1, 112, 112, 64], [3, 3, 64], 2, dtype, 64),
+    conv([1, 14, 14, 512], [3, 3, 512], 1, dtype, 512),
+    conv([1, 7, 7, 1024], [3, 3, 1024], 1, dtype, 1024),
+    conv([1, 48, 48, 8], [3, 3, 8], 1, dtype, 8),
+    conv([1, 25, 5, 64], [3, 3, 64], 1, dtype, 64),
+    conv([1, 28, 28, 120], [5, 5, 120], 1, dtype, 120),
+  ]),
 ];
 
 function measure(body: Region, relaxed: boolean) {

@@ -4,6 +4,7 @@ import type { Code } from "../../../wasm/code.ts";
 import { op, type } from "../../../wasm/opcodes.ts";
 import type { Value } from "../../hlo/graph.ts";
 import type { Kernel, KernelContext } from "../kernel.ts";
+import { type Bounds, emitBounds } from "./bounds.ts";
 import { type Amount, increase, loopWhileBelow, minimum, scaled, split } from "./emit.ts";
 import { type Destination, emitStore, operandsOf, type Output, outputKey } from "./output.ts";
 import { emitPack, packConstant, type Source } from "./panels.ts";
@@ -48,13 +49,8 @@ export interface Contraction {
   readonly blocked: "outer" | "inner";
   /** Taps of a window, outermost first. */
   readonly taps: readonly { readonly count: number; readonly a: number }[];
-  /** Which of the first taps lie within A: those where 0 <= outer * stride + tap * dilation - low < extent. */
-  readonly bounds?: {
-    readonly stride: number;
-    readonly dilation: number;
-    readonly low: number;
-    readonly extent: number;
-  };
+  /** Which of the first taps lie within A for a row of `outer`; all when absent. */
+  readonly bounds?: Bounds;
   readonly depth: { readonly extent: number; readonly a: number };
   readonly output: Output;
 }
@@ -270,7 +266,6 @@ function emitRows(code: Code, frame: Frame, tile: TileShape, lastLanes: number):
   let count: Amount = c.taps[0]?.count ?? 1;
   const [, ...innerTaps] = c.taps.map((tap) => tap.count);
   const tapBytes = productOf(innerTaps) * Math.ceil(c.depth.extent / arithmetic.step) * tile.vectors * 16;
-  const bounds = c.bounds && emitBounds(code, c, y);
   const tileAt = (rows: number) => {
     code.get(start.a);
     scaled(code, x, c.inner.a * bytes);
@@ -287,10 +282,16 @@ function emitRows(code: Code, frame: Frame, tile: TileShape, lastLanes: number):
     emitStore(code, context, destination, region, registers.sums);
   };
   const line = () => {
-    if (bounds) {
+    if (c.bounds) {
+      const [skipped, present] = [integer(), integer()];
+      emitBounds(code, c.bounds, c.taps[0]!.count, y, skipped, present);
       start = { a: integer(), b: integer() };
-      count = { local: integer() };
-      bounds(aRow, frame.bPanel, { a: c.taps[0]!.a * bytes, b: tapBytes }, start, count.local);
+      count = { local: present };
+      code.get(aRow);
+      scaled(code, skipped, c.taps[0]!.a * bytes);
+      code.op(op["i32.add"]).set(start.a).get(frame.bPanel);
+      scaled(code, skipped, tapBytes);
+      code.op(op["i32.add"]).set(start.b);
     }
     const tail = c.inner.extent % tile.rows;
     const whole = c.inner.extent - tail;
@@ -320,42 +321,4 @@ function emitRows(code: Code, frame: Frame, tile: TileShape, lastLanes: number):
     increase(code, aRow, c.outer.a * bytes);
     increase(code, rowBase, c.outer.row);
   });
-}
-
-/** Gives code that finds which of the first taps lie within A for row `y`: how many, and where they begin. */
-function emitBounds(code: Code, { bounds, taps }: Contraction, y: number) {
-  const { stride, dilation, low, extent } = bounds!;
-  return (
-    a: number,
-    b: number,
-    tap: { readonly a: number; readonly b: number },
-    start: { readonly a: number; readonly b: number },
-    count: number,
-  ): void => {
-    const [skipped, above, local] = [code.local(type.i32), code.local(type.i32), code.local(type.i32)];
-    /** Steps of the dilation to `distance`, at least none, at most all taps. */
-    const stepsTo = (distance: number, to: number) => {
-      code.i32(distance);
-      scaled(code, y, stride);
-      code.op(op["i32.sub"]).tee(local).i32(0).get(local).i32(0).op(op["i32.gt_s"]).op(op.select);
-      if (dilation > 1)
-        code
-          .i32(dilation - 1)
-          .op(op["i32.add"])
-          .i32(dilation)
-          .op(op["i32.div_u"]);
-      code.set(local);
-      minimum(code, { local }, taps[0]!.count);
-      code.set(to);
-    };
-    stepsTo(low, skipped);
-    stepsTo(low + extent, above);
-    code.get(above).get(skipped).op(op["i32.sub"]).set(count);
-    code.get(a);
-    scaled(code, skipped, tap.a);
-    code.op(op["i32.add"]).set(start.a);
-    code.get(b);
-    scaled(code, skipped, tap.b);
-    code.op(op["i32.add"]).set(start.b);
-  };
 }

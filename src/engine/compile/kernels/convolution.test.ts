@@ -27,7 +27,7 @@ function check({ x, w, strides, padding, dilations, groups, dtype = "f32", zeroP
   });
   const body = b.finish([result]);
   // Sums of hundreds of numbers that cancel.
-  checkKernel(body, firstTemplate(body)!.build(), { absolute: 1e-5 });
+  checkKernel(body, firstTemplate(body)!.build(), { absolute: 5e-5 });
 }
 
 const same = [
@@ -56,6 +56,16 @@ describe.each<{ dtype: DType; zeroPoints?: readonly [number, number] }>([
   test("groups", () => {
     check({ x: [1, 5, 6, 6], w: [3, 3, 3, 10], groups: 2, padding: same, ...types });
     check({ x: [1, 5, 6, 6], w: [1, 1, 2, 9], groups: 3, ...types });
+  });
+  test("depthwise", () => {
+    check({ x: [2, 7, 9, 12], w: [3, 3, 1, 12], groups: 12, padding: same, ...types });
+    check({ x: [1, 7, 9, 19], w: [3, 3, 1, 19], groups: 19, padding: same, strides: [2, 2], ...types });
+    check({ x: [1, 12, 11, 5], w: [5, 5, 1, 5], groups: 5, padding: [[2, 2], [2, 2]], ...types }); // prettier-ignore
+    check({ x: [1, 9, 9, 8], w: [3, 3, 1, 8], groups: 8, padding: [[2, 2], [2, 2]], dilations: [2, 2], ...types }); // prettier-ignore
+    check({ x: [1, 3, 2, 8], w: [3, 3, 1, 8], groups: 8, padding: same, ...types });
+    check({ x: [1, 25, 5, 8], w: [25, 5, 1, 8], groups: 8, ...types });
+    check({ x: [1, 6, 6, 3], w: [3, 3, 1, 6], groups: 3, padding: same, ...types });
+    check({ x: [1, 20, 6], w: [9, 1, 6], groups: 6, padding: [[4, 4]], ...types });
   });
   test("one dimension", () => {
     check({ x: [2, 40, 6], w: [5, 6, 12], strides: [1], padding: [[2, 2]], ...types });

@@ -2,6 +2,7 @@
 
 import type { TemplateRule } from "../kernel.ts";
 import { convolution } from "./convolution.ts";
+import { depthwise } from "./depthwise.ts";
 import { product } from "./product.ts";
 
-export const templates: readonly TemplateRule[] = [product, convolution];
+export const templates: readonly TemplateRule[] = [product, depthwise, convolution];

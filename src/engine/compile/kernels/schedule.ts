@@ -62,20 +62,16 @@ export function scheduleOf(c: Contraction): Schedule {
   const rowBytes = byOuter
     ? (c.stage?.pitch ?? c.inner.extent * c.inner.a) * (c.bounds?.stride ?? 1) * arithmetic.bytes
     : depth * arithmetic.bytes;
-  const wholeA = rows * rowBytes <= 2 * cacheBytes;
-  const byCache = Math.max(1, Math.floor(cacheBytes / division.panelBytes || 1));
-  let blockRows = rows;
-  let groupPanels: number;
-  if (wholeA || c.b.kind === "strided") {
-    // All rows at once; a strided B is laid out again for each block, so those are large.
-    if (!wholeA) blockRows = Math.max(128, Math.floor(cacheBytes / rowBytes));
-    const least = c.stage ? Math.ceil(workPerCopy / (taps * tile.vectors * 4)) : 1;
-    groupPanels = Math.max(least, Math.min(byCache, Math.round(unitWork / (blockRows * rowWork))));
-  } else {
-    groupPanels = Math.min(panels, byCache);
-    const byWork = Math.round(unitWork / (rowWork * groupPanels));
-    blockRows = Math.max(byOuter ? 4 : 4 * multiple, Math.min(byWork, Math.floor(cacheBytes / rowBytes)));
-  }
+  const byCache = Math.max(1, Math.floor(cacheBytes / (division.panelBytes || 1)));
+  // A copy of A is made for each group of panels: there must be enough work for it.
+  const least = c.stage ? Math.ceil(workPerCopy / (taps * tile.vectors * 4)) : 1;
+  let blockRows = Math.min(rows, Math.max(1, Math.floor(cacheBytes / rowBytes)));
+  let groupPanels = Math.min(byCache, Math.max(least, Math.round(unitWork / (blockRows * rowWork))));
+  // A strided B is laid out again for each block, so those are large; windows overlap, so blocks have some rows.
+  const smallest = c.b.kind === "strided" ? 128 : byOuter ? 4 : 4 * multiple;
+  if (blockRows < rows && c.b.kind === "constant") groupPanels = byCache;
+  groupPanels = Math.min(panels, groupPanels);
+  blockRows = Math.max(smallest, Math.min(blockRows, Math.round(unitWork / (groupPanels * rowWork))));
   groupPanels = evenly(panels, Math.max(1, groupPanels));
   blockRows = Math.ceil(evenly(rows, Math.min(rows, blockRows)) / multiple) * multiple;
   const blocks = Math.ceil(rows / blockRows);
