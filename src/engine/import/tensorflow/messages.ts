@@ -63,7 +63,7 @@ export interface ListValue {
   tensor: TensorProto[];
   func: NameAttrList[];
 }
-interface AttrFields {
+export interface AttrFields {
   list: ListValue;
   s: Uint8Array;
   i: bigint;
@@ -75,6 +75,7 @@ interface AttrFields {
   placeholder: string;
   func: NameAttrList;
 }
+export type AttrKind = keyof AttrFields;
 export type AttrChoice = {
   [K in keyof AttrFields]: { readonly which: K; readonly value: AttrFields[K] };
 }[keyof AttrFields];

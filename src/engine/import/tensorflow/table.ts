@@ -1,0 +1,62 @@
+// All operations that are built, by TensorFlow's names.
+
+import type { OpSupport } from "../../model.ts";
+import type { Importer } from "./call.ts";
+import { arrays } from "./ops/arrays.ts";
+import { contraction } from "./ops/contraction.ts";
+import { control } from "./ops/control.ts";
+import { lists } from "./ops/lists.ts";
+import { math } from "./ops/math.ts";
+import { neural } from "./ops/neural.ts";
+import { state } from "./ops/state.ts";
+
+const topics = [math, arrays, neural, contraction, control, lists, state];
+
+export const importers: ReadonlyMap<string, Importer> = new Map(topics.flatMap((topic) => Object.entries(topic)));
+
+/** What the tracer takes care of itself. */
+const structural = ["Assert", "PrintV2", "NoOp", "Merge", "RefMerge", "Exit", "RefExit", "_Arg"];
+export const isKnown = (op: string): boolean => importers.has(op) || structural.includes(op);
+
+/** Why operations are not built. */
+const reasons: readonly (readonly [pattern: RegExp, reason: string])[] = [
+  [/^CudnnRNN/, "a kernel of graphics cards"],
+  [
+    /String|Regex|Unicode|^AsString|^ParseExample|^Decode(Raw|Base64|CSV|Json)|^SubstrV?|^StaticRegex/,
+    "string tensors",
+  ],
+  [/Table|^Lookup/, "lookup tables of strings"],
+  [/^Ragged/, "ragged tensors"],
+  [/^Sparse/, "sparse tensors"],
+  [/^(Decode|Encode)(Jpeg|Png|Gif|Bmp|Image|Wav|AndCrop)/, "files in tensors"],
+  [/^(Iterator|.*Dataset)/, "data sets"],
+  [/^PyFunc|^EagerPyFunc/, "Python code"],
+];
+export function reasonFor(op: string): string | undefined {
+  return reasons.find(([pattern]) => pattern.test(op))?.[1];
+}
+
+const notes: Readonly<Record<string, string>> = {
+  Where: "on constants only",
+  Unique: "on constants only",
+  UniqueV2: "on constants only",
+  ListDiff: "on constants only",
+};
+const refused = [
+  "CudnnRNN",
+  "CudnnRNNV2",
+  "CudnnRNNV3",
+  "HashTableV2",
+  "LookupTableFindV2",
+  "StringSplitV2",
+  "ParseExample",
+];
+
+export const tensorflowSupport: readonly OpSupport[] = [
+  ...[...importers.keys(), ...structural.filter((op) => op !== "_Arg")].map((name) => ({
+    name,
+    supported: true,
+    ...(notes[name] !== undefined && { note: notes[name] }),
+  })),
+  ...refused.map((name) => ({ name, supported: false, note: reasonFor(name) ?? "not built" })),
+].sort((a, b) => (a.name < b.name ? -1 : 1));
