@@ -2,8 +2,10 @@
 
 import { utf8 } from "../../../base/text.ts";
 import type { Model, ModelFormat, Source } from "../../model.ts";
+import { isBytecode, readBytecode } from "./mlir/bytecode.ts";
 import { parseModule } from "./mlir/operations.ts";
 import { modelOf } from "./model.ts";
+import { withoutVersions } from "./versioned.ts";
 
 /** Whether bytes look like MLIR text: a module, a function or an alias after comments and blanks. */
 function looksLikeText(bytes: Uint8Array): boolean {
@@ -17,7 +19,10 @@ function looksLikeText(bytes: Uint8Array): boolean {
 export const stablehlo: ModelFormat = {
   name: "stablehlo",
   title: "StableHLO",
-  matches: ({ bytes }) => bytes !== undefined && looksLikeText(bytes),
-  open: ({ name, bytes }: Source): Model =>
-    modelOf(parseModule(utf8(bytes ?? new Uint8Array())), { format: "stablehlo", name }),
+  matches: ({ bytes }) => bytes !== undefined && (isBytecode(bytes) || looksLikeText(bytes)),
+  open({ name, bytes = new Uint8Array() }: Source): Model {
+    if (!isBytecode(bytes)) return modelOf(withoutVersions(parseModule(utf8(bytes))), { format: "stablehlo", name });
+    const { module, producer } = readBytecode(bytes);
+    return modelOf(withoutVersions(module), { format: "stablehlo", name, metadata: new Map([["producer", producer]]) });
+  },
 };

@@ -1,8 +1,9 @@
 // Attributes in MLIR text: builtin ones, and those that StableHLO, CHLO, MHLO and VHLO define.
 
 import { FormatError } from "../../../../base/errors.ts";
-import { denseBytes, denseNumbers, hexadecimal, type Literal } from "./dense.ts";
-import { type Attribute, i64, type Location, type RankedType, type Type } from "./module.ts";
+import { scalar, toNumbers } from "../../../hlo/tensor.ts";
+import { denseBytes, denseNumbers, denseTensor, hexadecimal, type Literal } from "./dense.ts";
+import { type Attribute, dtypeOf, i64, type Location, type RankedType, type Type } from "./module.ts";
 import type { Reader } from "./reader.ts";
 import { parseRanked, parseType } from "./types.ts";
 
@@ -10,13 +11,12 @@ const number = /-?(?:0x[0-9A-Fa-f]+|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)/y;
 const startsType =
   /!|tensor\b|complex<|tuple<|memref<|vector<|\(|(?:[su]?i\d+|bf16|tf32|f\d\w*|index|none)(?![\w$.<])/y;
 
-/** The value of a float attribute: decimal, or its bits in hexadecimal. */
+/** The value of a float attribute: decimal, or its bits in hexadecimal. Rounded as its type does. */
 function floatValue(text: Literal, type: Type): number {
-  if (!text.startsWith("0x")) return Number(text);
+  const dtype = dtypeOf(type);
+  if (!text.startsWith("0x")) return dtype === undefined ? Number(text) : toNumbers(scalar(dtype, Number(text)))[0]!;
   const ranked: RankedType = { kind: "tensor", shape: [], element: type };
-  const { bytes } = denseNumbers(ranked, [text], true);
-  const view = new DataView(bytes.buffer);
-  return bytes.length === 8 ? view.getFloat64(0, true) : bytes.length === 4 ? view.getFloat32(0, true) : Number(text);
+  return dtype === undefined ? Number(text) : toNumbers(denseTensor(denseNumbers(ranked, [text], true)))[0]!;
 }
 
 function integerBits(text: Literal): bigint {
