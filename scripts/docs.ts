@@ -1,9 +1,11 @@
-// `npm run docs`: writes docs/generated.
+// `npm run docs`: writes the files that are made from tables.
 
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { pages } from "./tables.ts";
 
-const directory = resolve(import.meta.dirname, "../../docs/generated");
-mkdirSync(directory, { recursive: true });
-for (const [name, text] of Object.entries(pages())) writeFileSync(join(directory, name), text);
+const root = resolve(import.meta.dirname, "../..");
+for (const [name, text] of Object.entries(pages())) {
+  mkdirSync(dirname(join(root, name)), { recursive: true });
+  writeFileSync(join(root, name), text);
+}

@@ -64,7 +64,7 @@ function isArea(text: string): text is Area {
 
 export const compat = command({
   summary: "list what is supported, or whether a file can run",
-  usage: "[syscalls|instructions] [--file FILE] [--json]",
+  usage: `[${areas.join("|")}] [--file FILE] [--json]`,
   options: {
     file: { value: "FILE", help: "tells whether this program, or what is in this package, can run" },
     json: { help: "prints JSON" },

@@ -1,13 +1,21 @@
 // Opening models: every format there is, told apart by content.
 
 import { FormatError } from "../base/errors.ts";
+import { tfliteSupport } from "./import/tflite/operators.ts";
+import { tflite } from "./import/tflite/tflite.ts";
 import type { Model, ModelFormat, OpSupport, Source } from "./model.ts";
 
 /** Formats in the order they are tried: the ones with the surest marks first. */
-export const modelFormats: readonly ModelFormat[] = [];
+export const modelFormats: readonly ModelFormat[] = [tflite];
 
 /** Support tables by the names that `cerebro compat` knows them by. */
-export const modelSupport: Readonly<Record<string, readonly OpSupport[]>> = {};
+export const modelSupport = {
+  hlo: [],
+  tflite: tfliteSupport,
+  tensorflow: [],
+  keras: [],
+  transformer: [],
+} as const satisfies Record<string, readonly OpSupport[]>;
 
 /** The format of a source; undefined when it is none of ours. */
 export function formatOf(source: Source): ModelFormat | undefined {

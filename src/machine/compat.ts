@@ -1,18 +1,16 @@
 // What is supported, row by row, from the tables that do the work.
 
 import { rows as instructions } from "../cpu/x86/instructions/index.ts";
+import { modelSupport } from "../engine/load.ts";
+import type { OpSupport } from "../engine/model.ts";
 import { systemCalls } from "../linux/calls.ts";
 
-export const areas = ["syscalls", "instructions"] as const;
+/** System calls, instructions, and the operations of each family of model formats. */
+export const areas = ["syscalls", "instructions", "hlo", "tflite", "tensorflow", "keras", "transformer"] as const;
 export type Area = (typeof areas)[number];
 
-/** One row: a system call or an encoding of an instruction. */
-export interface SupportRow {
-  readonly name: string;
-  readonly supported: boolean;
-  /** Its numbers, or why it is not supported. */
-  readonly note?: string;
-}
+/** One row: a system call, an encoding of an instruction, or an operation of models. */
+export type SupportRow = OpSupport;
 
 function callRows(): SupportRow[] {
   const found = systemCalls.flatMap((module) =>
@@ -38,5 +36,7 @@ function instructionRows(): SupportRow[] {
 
 /** The rows of an area, sorted. */
 export function areaRows(area: Area): readonly SupportRow[] {
-  return area === "syscalls" ? callRows() : instructionRows();
+  if (area === "syscalls") return callRows();
+  if (area === "instructions") return instructionRows();
+  return [...modelSupport[area]].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
