@@ -62,7 +62,7 @@ export function rawArray(dtype: ElementType, shape: readonly number[], bytes: Ui
 
 /** Bytes with each group of `width` turned round: from big-endian, or to it. */
 export function swapped(bytes: Uint8Array, width: number): Uint8Array {
-  const result = bytes.slice();
+  const result = new Uint8Array(bytes);
   for (let at = 0; at + width <= result.length; at += width) result.subarray(at, at + width).reverse();
   return result;
 }

@@ -74,7 +74,7 @@ export function fromBytes(dtype: DType, shape: readonly number[], bytes: Uint8Ar
     throw new FormatError(`${what}: ${typeText({ dtype, shape })} needs ${size} bytes, there are ${bytes.length}`);
   }
   const { array } = dtypes[dtype];
-  const aligned = bytes.byteOffset % array.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % array.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
   return { dtype, shape, data: new array(aligned.buffer, aligned.byteOffset, size / array.BYTES_PER_ELEMENT) };
 }
 
