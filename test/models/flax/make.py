@@ -175,7 +175,7 @@ def generators():
         generated(*made, prompts, 24)
     neox = t.GPTNeoXConfig(hidden_size=24, num_hidden_layers=2, num_attention_heads=4, intermediate_size=40,
                            vocab_size=79, max_position_embeddings=48, initializer_range=0.3, bos_token_id=78,
-                           eos_token_id=78, rotary_pct=0.25)
+                           eos_token_id=78, rotary_pct=0.7)
     made = torch_model("gpt-neox", t.GPTNeoXForCausalLM, neox, tokens, ["logits"])
     if made:
         generated(*made, prompts, 24)

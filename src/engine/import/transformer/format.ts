@@ -6,14 +6,22 @@ import { openWeights } from "../flax/open.ts";
 import type { Design } from "./architecture.ts";
 import { Config, parseObject } from "./config.ts";
 import type { TransformerModel } from "./contract.ts";
+import { decoder, decoderTypes } from "./decoder.ts";
 import { encoder, encoderTypes } from "./encoder.ts";
 import { modelOf } from "./model.ts";
 import { Parameters } from "./parameters.ts";
 import { withPooling } from "./pooling.ts";
+import { t5 } from "./t5.ts";
+import { resnet, vit } from "./vision.ts";
 
 /** Architectures by "model_type". */
 export const designs: Readonly<Record<string, Design>> = {
   ...Object.fromEntries(encoderTypes.map((type) => [type, encoder])),
+  ...Object.fromEntries(decoderTypes.map((type) => [type, decoder])),
+  t5,
+  mt5: t5,
+  vit,
+  resnet,
 };
 
 /** What `cerebro compat transformer` prints. */

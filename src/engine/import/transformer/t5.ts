@@ -1,0 +1,312 @@
+// T5: an encoder and a decoder with relative positions; with a cache for generating. Sources: the paper (Raffel et al.
+// 2020), and what Transformers' module computes.
+
+import type { Value } from "../../hlo/graph.ts";
+import { fromNumbers } from "../../hlo/tensor.ts";
+import {
+  type Design,
+  type Entry,
+  type Extents,
+  floats,
+  ids,
+  savedClass,
+  type StateType,
+  type Values,
+} from "./architecture.ts";
+import type { Config } from "./config.ts";
+import { longestCache, tokensOf } from "./decoder.ts";
+import type { Network } from "./network.ts";
+import { bucketOf } from "./positions.ts";
+
+interface Sizes {
+  readonly width: number;
+  readonly heads: number;
+  readonly headWidth: number;
+  readonly inner: number;
+  readonly layers: number;
+  readonly decoderLayers: number;
+  readonly vocabulary: number;
+  readonly epsilon: number;
+  readonly buckets: number;
+  readonly farthest: number;
+  readonly activation: string;
+  readonly gated: boolean;
+  readonly tied: boolean;
+}
+
+function sizesOf(config: Config): Sizes {
+  const layers = config.size("num_layers");
+  const feed = config.text("feed_forward_proj", "relu");
+  const gated = feed.startsWith("gated-");
+  const activation = feed.replace(/^gated-/, "");
+  return {
+    width: config.size("d_model"),
+    heads: config.size("num_heads"),
+    headWidth: config.size("d_kv"),
+    inner: config.size("d_ff"),
+    layers,
+    decoderLayers: config.size("num_decoder_layers", layers),
+    vocabulary: config.size("vocab_size"),
+    epsilon: config.number("layer_norm_epsilon", 1e-6),
+    buckets: config.size("relative_attention_num_buckets", 32),
+    farthest: config.size("relative_attention_max_distance", 128),
+    // The published networks say "gated-gelu" and mean the approximation.
+    activation: gated && activation === "gelu" ? "gelu_new" : activation,
+    gated,
+    tied: config.flag("tie_word_embeddings", true),
+  };
+}
+
+/** Queries, keys or values of an attention: [batch, heads, n, width]. */
+function project(net: Network, x: Value, name: string, { heads, headWidth }: Sizes): Value {
+  return net.splitHeads(net.linear(x, name, heads * headWidth, { bias: false }), heads);
+}
+
+function joined(net: Network, x: Value, at: string, { width }: Sizes): Value {
+  return net.linear(net.joinHeads(x), `${at}.o`, width, { bias: false });
+}
+
+/** The feed-forward part of a block. */
+function feed(net: Network, x: Value, at: string, { inner, width, epsilon, gated, activation }: Sizes): Value {
+  const normal = net.rmsNorm(x, `${at}layer_norm`, epsilon);
+  const dense = (name: string) => net.linear(normal, `${at}DenseReluDense.${name}`, inner, { bias: false });
+  const wide = gated
+    ? net.multiply(net.activate(dense("wi_0"), activation), dense("wi_1"))
+    : net.activate(dense("wi"), activation);
+  return net.add(x, net.linear(wide, `${at}DenseReluDense.wo`, width, { bias: false }));
+}
+
+/** A bias for each head by the distances key - query, listed as a matrix: [1, heads, rows, columns]. */
+function distanceBias(
+  net: Network,
+  stack: "encoder" | "decoder",
+  distances: { rows: number; columns: number; at: (row: number, column: number) => number },
+  { buckets: count, farthest, heads }: Sizes,
+): Value {
+  net.origin = "relative positions";
+  const { rows, columns } = distances;
+  const bidirectional = stack === "encoder";
+  const known = new Map<number, number>();
+  const indices = Array.from({ length: rows * columns }, (_, i) => {
+    const distance = distances.at(Math.floor(i / columns), i % columns);
+    let bucket = known.get(distance);
+    if (bucket === undefined) {
+      bucket = bucketOf(distance, { bidirectional, count, farthest });
+      known.set(distance, bucket);
+    }
+    return bucket;
+  });
+  const table = net.parameter(`${stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`, [count, heads]);
+  const each = net.rows(table, net.constant(fromNumbers("i32", [rows, columns], indices)));
+  return net.reshape(net.transpose(each, [2, 0, 1]), [1, heads, rows, columns]);
+}
+
+function embed(net: Network, tokens: Value, { vocabulary, width }: Sizes): Value {
+  return net.embedding(tokens, "shared", vocabulary, width);
+}
+
+function encode(net: Network, tokens: Value, mask: Value, sizes: Sizes): Value {
+  const [, n] = tokens.type.shape as [number, number];
+  let x = embed(net, tokens, sizes);
+  const places = distanceBias(net, "encoder", { rows: n, columns: n, at: (row, column) => column - row }, sizes);
+  const bias = net.add(places, net.maskBias(mask));
+  for (let i = 0; i < sizes.layers; i++) {
+    const at = `encoder.block.${i}.layer.`;
+    const normal = net.rmsNorm(x, `${at}0.layer_norm`, sizes.epsilon);
+    const [q, k, v] = ["q", "k", "v"].map((name) => project(net, normal, `${at}0.SelfAttention.${name}`, sizes)) as [
+      Value,
+      Value,
+      Value,
+    ];
+    x = net.add(x, joined(net, net.attend(q, k, v, { bias }), `${at}0.SelfAttention`, sizes));
+    x = feed(net, x, `${at}1.`, sizes);
+  }
+  return net.rmsNorm(x, "encoder.final_layer_norm", sizes.epsilon);
+}
+
+/** What a decoder's layer attends to: itself (given its new keys and values), and the encoder. */
+interface Sight {
+  own(layer: number, q: Value, k: Value, v: Value): Value;
+  encoder(layer: number, q: Value): Value;
+}
+
+function decode(net: Network, tokens: Value, sight: Sight, sizes: Sizes): Value {
+  let x = embed(net, tokens, sizes);
+  for (let i = 0; i < sizes.decoderLayers; i++) {
+    const at = `decoder.block.${i}.layer.`;
+    const normal = net.rmsNorm(x, `${at}0.layer_norm`, sizes.epsilon);
+    const [q, k, v] = ["q", "k", "v"].map((name) => project(net, normal, `${at}0.SelfAttention.${name}`, sizes)) as [
+      Value,
+      Value,
+      Value,
+    ];
+    x = net.add(x, joined(net, sight.own(i, q, k, v), `${at}0.SelfAttention`, sizes));
+    const second = net.rmsNorm(x, `${at}1.layer_norm`, sizes.epsilon);
+    const asked = project(net, second, `${at}1.EncDecAttention.q`, sizes);
+    x = net.add(x, joined(net, sight.encoder(i, asked), `${at}1.EncDecAttention`, sizes));
+    x = feed(net, x, `${at}2.`, sizes);
+  }
+  return net.rmsNorm(x, "decoder.final_layer_norm", sizes.epsilon);
+}
+
+function logits(net: Network, x: Value, { width, vocabulary, tied }: Sizes): Value {
+  if (!tied) return net.product(x, net.weights.matrix("lm_head.weight", width, vocabulary));
+  // Tied networks scale what goes into the shared matrix.
+  const scaled = net.with("multiply", x, width ** -0.5);
+  return net.product(scaled, { tensor: net.weights.tensor("shared.weight", [vocabulary, width]), transposed: true });
+}
+
+/** The keys and values that the decoder's layers see of the encoder. */
+function crossed(net: Network, hidden: Value, layer: number, sizes: Sizes): { k: Value; v: Value } {
+  const at = `decoder.block.${layer}.layer.1.EncDecAttention.`;
+  return { k: project(net, hidden, `${at}k`, sizes), v: project(net, hidden, `${at}v`, sizes) };
+}
+
+export const t5: Design = (config) => {
+  const sizes = sizesOf(config);
+  const { width, heads, headWidth, vocabulary, decoderLayers } = sizes;
+  const cacheLength = Math.min(config.size("n_positions", 512), longestCache);
+  const text = [ids("input_ids", "batch", "sequence"), ids("attention_mask", "batch", "sequence")];
+  const saved = savedClass(config);
+  const task = { labels: [], problem: undefined, maximumLength: cacheLength, imageSize: undefined };
+  const limits = { sequence: longestCache, target: longestCache };
+
+  if (saved.endsWith("EncoderModel")) {
+    const alone: Entry = {
+      signature: {
+        name: "default",
+        inputs: text,
+        outputs: [floats("last_hidden_state", "batch", "sequence", width)],
+      },
+      limits,
+      write: (net, { input_ids: tokens, attention_mask: mask }) => ({
+        outputs: { last_hidden_state: encode(net, tokens!, mask!, sizes) },
+      }),
+    };
+    return { task: { ...task, name: "features" }, entries: [alone] };
+  }
+
+  const whole: Entry = {
+    signature: {
+      name: "default",
+      inputs: [...text, ids("decoder_input_ids", "batch", "target")],
+      outputs: [
+        floats("logits", "batch", "target", vocabulary),
+        floats("encoder_last_hidden_state", "batch", "sequence", width),
+      ],
+    },
+    limits,
+    write: (net, { input_ids: tokens, attention_mask: mask, decoder_input_ids: target }) => {
+      const hidden = encode(net, tokens!, mask!, sizes);
+      const [, n] = target!.type.shape as [number, number];
+      const places = distanceBias(net, "decoder", { rows: n, columns: n, at: (row, column) => column - row }, sizes);
+      const bias = net.add(places, net.causalBias(n, n));
+      const encoderBias = net.maskBias(mask!);
+      const x = decode(
+        net,
+        target!,
+        {
+          own: (_, q, k, v) => net.attend(q, k, v, { bias }),
+          encoder: (layer, q) => {
+            const { k, v } = crossed(net, hidden, layer, sizes);
+            return net.attend(q, k, v, { bias: encoderBias });
+          },
+        },
+        sizes,
+      );
+      return { outputs: { logits: logits(net, x, sizes), encoder_last_hidden_state: hidden } };
+    },
+  };
+
+  const layers = Array.from({ length: decoderLayers }, (_, i) => i);
+  const cache = (name: string, batch: number): StateType => ({
+    name,
+    dtype: "f32",
+    shape: [batch, heads, cacheLength, headWidth],
+  });
+  const encoderStates = ({ batch }: Extents): StateType[] => [
+    { name: "encoder.mask", dtype: "f32", shape: [batch!, cacheLength] },
+    ...layers.flatMap((i) => [cache(`encoder.key.${i}`, batch!), cache(`encoder.value.${i}`, batch!)]),
+  ];
+  const ownStates = ({ batch }: Extents): StateType[] =>
+    layers.flatMap((i) => [cache(`key.${i}`, batch!), cache(`value.${i}`, batch!)]);
+
+  const first: Entry = {
+    signature: { name: "encode", inputs: text, outputs: [floats("last_hidden_state", "batch", "sequence", width)] },
+    limits: { sequence: cacheLength },
+    states: encoderStates,
+    write: (net, { input_ids: tokens, attention_mask: mask }) => {
+      const hidden = encode(net, tokens!, mask!, sizes);
+      const [, n] = tokens!.type.shape as [number, number];
+      const rest = cacheLength - n;
+      const states: Record<string, Value> = {
+        "encoder.mask": net.pad(net.convert(mask!, "f32"), [0, 0], [0, rest]),
+      };
+      for (const i of layers) {
+        const { k, v } = crossed(net, hidden, i, sizes);
+        states[`encoder.key.${i}`] = net.pad(k, [0, 0, 0, 0], [0, 0, rest, 0]);
+        states[`encoder.value.${i}`] = net.pad(v, [0, 0, 0, 0], [0, 0, rest, 0]);
+      }
+      return { outputs: { last_hidden_state: hidden }, states };
+    },
+  };
+
+  /** Biases of one query at `position` to every entry of the cache: a window of those of all distances. */
+  const windowBias = (net: Network, position: Value): Value => {
+    const all = distanceBias(
+      net,
+      "decoder",
+      { rows: 1, columns: 2 * cacheLength - 1, at: (_, column) => column - (cacheLength - 1) },
+      sizes,
+    );
+    const zero = net.scalar("i32", 0);
+    const start = net.subtract(net.scalar("i32", cacheLength - 1), position);
+    return net.op("dynamicSlice", [all, zero, zero, zero, start], { sizes: [1, heads, 1, cacheLength] });
+  };
+
+  const step: Entry = {
+    signature: {
+      name: "decode",
+      inputs: [ids("decoder_input_ids", "batch", 1), ids("position")],
+      outputs: [floats("logits", "batch", vocabulary)],
+    },
+    states: (extents) => [...encoderStates(extents), ...ownStates(extents)],
+    write: (net, { decoder_input_ids: tokens, position }, caches: Values) => {
+      const updated: Record<string, Value> = {};
+      const bias = net.add(windowBias(net, position!), net.causalBias(1, cacheLength, position));
+      const encoderBias = net.maskBias(caches["encoder.mask"]!);
+      const x = decode(
+        net,
+        tokens!,
+        {
+          own: (layer, q, k, v) => {
+            const keys = net.append(caches[`key.${layer}`]!, k, position!);
+            const values = net.append(caches[`value.${layer}`]!, v, position!);
+            updated[`key.${layer}`] = keys;
+            updated[`value.${layer}`] = values;
+            return net.attend(q, keys, values, { bias });
+          },
+          encoder: (layer, q) =>
+            net.attend(q, caches[`encoder.key.${layer}`]!, caches[`encoder.value.${layer}`]!, { bias: encoderBias }),
+        },
+        sizes,
+      );
+      const [batch] = x.type.shape as [number, number, number];
+      return { outputs: { logits: logits(net, net.reshape(x, [batch, width]), sizes) }, states: updated };
+    },
+  };
+
+  const start = config.tokens("decoder_start_token_id")[0] ?? config.tokens("pad_token_id")[0];
+  return {
+    task: { ...task, name: "text-to-text" },
+    entries: [whole, first, step],
+    generation: {
+      kind: "encoder-decoder",
+      vocabulary,
+      maximumLength: cacheLength,
+      cacheLength,
+      startToken: start,
+      ...tokensOf(config),
+    },
+  };
+};
