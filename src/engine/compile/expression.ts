@@ -358,6 +358,12 @@ const exact = new Set<OpName>([
   ...(["roundNearestAfz", "roundNearestEven", "remainder", "isFinite", "isInf", "convert", "lookup"] as const),
 ]);
 
+/** Brings the vector on the stack into its type: small integers are cut, f16 and bf16 rounded. */
+export function settle(code: Code, dtype: DType): void {
+  if (isFloatLane(dtype)) roundLanes(code, dtype);
+  else if (dtype !== "i1") wrap(code, dtype);
+}
+
 /** Whether there is code for one operation on its types. */
 export function canEmitOperation(operation: Operation): boolean {
   const found = rules[operation.op];

@@ -12,6 +12,7 @@ import { isLaneType } from "./lanes.ts";
 import { loopKernel, type Target, whole } from "./loop.ts";
 import { identity, operandMap, walkOf } from "./map.ts";
 import { Aliases } from "./memory.ts";
+import { reductionKernel } from "./reduction.ts";
 import { type Block, capturesOf, type KernelStep, type Step } from "./step.ts";
 
 /** What lowering leaves: steps, and where values are views or constants. */
@@ -188,10 +189,15 @@ class RegionLowering {
     };
   }
 
-  /** A loop, or a template's epilogue, that ends in a value. */
+  /** A loop, a template's epilogue or reductions that end in a value. */
   private cluster(root: Value): boolean {
     const { whole: all, steps } = this;
     const cluster = clusterOf(root, this.options(false));
+    const reducing = this.reducing(root);
+    if (reducing) {
+      steps.push(all.step(reducing));
+      return true;
+    }
     if (!cluster) return false;
     const fused = withEpilogue(
       cluster,
@@ -200,6 +206,18 @@ class RegionLowering {
     );
     steps.push(fused ? all.step(fused.kernel) : this.loop(cluster, whole(root)));
     return true;
+  }
+
+  /** The kernel of a value that has reductions in its cluster; fewer of them when not all can be done together. */
+  private reducing(root: Value): Kernel | undefined {
+    const cluster = clusterOf(root, this.options(true));
+    if (!cluster || cluster.reductions.length === 0) return undefined;
+    const kernel = reductionKernel(cluster);
+    if (kernel) return kernel;
+    // Only the last one, which has all others below it.
+    const refused = cluster.reductions.slice(0, -1).map(({ operation }) => operation);
+    const smaller = clusterOf(root, { ...this.options(true), refused });
+    return smaller?.reductions.length === 1 ? reductionKernel(smaller) : undefined;
   }
 
   /** A loop; its result may take the place of an operand that is walked alike. */
