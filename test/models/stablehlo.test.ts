@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { disagreement } from "../../src/engine/hlo/agree.ts";
 import { stablehlo } from "../../src/engine/import/jax/format.ts";
+import { toNumbers } from "../../src/engine/hlo/tensor.ts";
 import { evaluate } from "../../src/engine/interpret/interpret.ts";
-import { sharedModels } from "../support/models.ts";
+import { expectClose, sharedModels } from "../support/models.ts";
 
 const folder = sharedModels("stablehlo/testdata");
 const files = folder ? readdirSync(folder).filter((name) => name.endsWith(".mlir")) : [];
@@ -22,7 +23,15 @@ describe.skipIf(!folder)("self-checking programs", () => {
     const results = evaluate(program, []);
     expect(program.checks?.length).toBeGreaterThan(0);
     for (const check of program.checks!) {
-      expect(disagreement(check, results[check.actual]!, results[check.expected]!)).toBeUndefined();
+      const [actual, expected] = [results[check.actual]!, results[check.expected]!];
+      const different = disagreement(check, actual, expected);
+      // The results were made by adding in single precision, ours are added in double: where terms cancel, the error is
+      // relative to the terms.
+      const sums = ["stablehlo.dot_general", "stablehlo.reduce_window", "stablehlo.convolution"];
+      if (different !== undefined && expected.dtype !== "f64" && sums.some((op) => model.operations.has(op))) {
+        const largest = toNumbers(expected).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+        expectClose(actual, toNumbers(expected), { relative: 0, absolute: 1e-6 * largest }, name);
+      } else expect(different).toBeUndefined();
     }
   });
 });

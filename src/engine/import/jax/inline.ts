@@ -109,6 +109,10 @@ export class Inliner implements Walker {
     return region;
   }
 
+  inline(operation: Operation, index: number): readonly Lowered[] {
+    return this.block(blockOf(operation.regions[index], `${originOf(operation)}: region ${index}`));
+  }
+
   private nextOf(given: readonly Value[], index: number, operation: Operation): Value {
     const value = given[index];
     if (!value) throw new FormatError(`${originOf(operation)}: region takes more than ${given.length} values`);

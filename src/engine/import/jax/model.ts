@@ -6,6 +6,7 @@ import type { Port, Program } from "../../hlo/graph.ts";
 import { elementCount, type TensorType } from "../../hlo/tensor.ts";
 import type { Extent, InputShapes, Missing, Model, ModelPort, Signature } from "../../model.ts";
 import { knowsCall } from "./customcall.ts";
+import { extentValue, isName } from "./dims.ts";
 import { blockOf, functionsOf, Inliner, withChecks } from "./inline.ts";
 import { type Attribute, type Operation, operationsIn, showType, type Type, type Value } from "./mlir/module.ts";
 import { ruleOf } from "./ops.ts";
@@ -78,13 +79,28 @@ function attributeText(attributes: Attribute | undefined, index: number, key: st
   return value?.kind === "string" ? value.value : undefined;
 }
 
-/** Names of parameters: the tracer's, from attributes or locations. */
-function parameterNames(main: Operation, parameters: readonly Value[]): (string | undefined)[] {
+/** Names of parameters: the tracer's, from attributes or locations, here or in a function that they are handed to. */
+function parameterNames(
+  functions: ReadonlyMap<string, Operation>,
+  main: Operation,
+  parameters: readonly Value[],
+): (string | undefined)[] {
   const attributes = main.attributes.get("arg_attrs");
-  return parameters.flatMap(({ type, location }, i) => {
-    const text = attributeText(attributes, i, "jax.arg_info") ?? location?.name;
-    const parts = partsOf(type);
-    const name = text === undefined ? undefined : portName(text);
+  const inner = new Map<Value, string>();
+  for (const { name, operands, attributes: of } of main.regions[0]?.blocks[0]?.operations ?? []) {
+    const callee = name === "func.call" ? of.get("callee") : undefined;
+    const called = callee?.kind === "symbol" ? functions.get(callee.value) : undefined;
+    const taken = called?.regions[0]?.blocks[0]?.parameters ?? [];
+    operands.forEach((operand, i) => {
+      const given = taken[i]?.location?.name;
+      if (given !== undefined) inner.set(operand, given);
+    });
+  }
+  return parameters.flatMap((parameter, i) => {
+    const written = attributeText(attributes, i, "jax.arg_info") ?? parameter.location?.name ?? inner.get(parameter);
+    // "jit(f)/…" is where the function was traced, no name.
+    const name = written === undefined || written.includes("(") ? undefined : portName(written);
+    const parts = partsOf(parameter.type);
     return parts.length === 1 ? [name] : parts.map((_, j) => name && `${name}.${j}`);
   });
 }
@@ -165,12 +181,12 @@ export function modelOf(module: Operation, described: Described): Model {
   const given = parameters.filter((_, i) => !fixed.has(i));
   const inputTypes = given.flatMap(({ type }) => partsOf(type));
   const inputNames = namesOf(
-    parameterNames(main, given).map((name, i) => described.inputs?.[i]?.name ?? name),
+    parameterNames(functions, main, given).map((name, i) => name ?? described.inputs?.[i]?.name),
     "input",
   );
   const outputTypes = resultTypes.flatMap(partsOf);
   const outputNames = namesOf(
-    resultNames(main, resultTypes).map((name, i) => described.outputs?.[i]?.name ?? name),
+    resultNames(main, resultTypes).map((name, i) => name ?? described.outputs?.[i]?.name),
     "output",
   );
   const inputs = inputTypes.map((type, i) => tensorPort(type, inputNames[i]!, described.inputs?.[i]));
@@ -232,9 +248,24 @@ export function modelOf(module: Operation, described: Described): Model {
   }
 }
 
-/** The types of inputs for concrete shapes. Symbolic extents of one name have to agree. */
+/** The types of inputs for concrete shapes. Symbolic extents of one name have to agree; what is not given is 1. */
 function concrete(ports: readonly ModelPort[], shapes: InputShapes, model: string): TensorType[] {
   const bound = new Map<string, number>();
+  for (const { name, shape } of ports) {
+    const wanted = shapes[name];
+    if (wanted && shape && wanted.length !== shape.length) {
+      throw new CerebroError("usage", `${model}: input '${name}' has ${shape.length} dimensions, not ${wanted.length}`);
+    }
+    shape?.forEach((extent, i) => {
+      const number = wanted?.[i];
+      if (typeof extent !== "string" || !isName(extent) || number === undefined) return;
+      const known = bound.get(extent);
+      if (known !== undefined && known !== number) {
+        throw new CerebroError("usage", `${model}: '${extent}' is ${known} and, in input '${name}', ${number}`);
+      }
+      bound.set(extent, number);
+    });
+  }
   return ports.map(({ name, dtype, shape }) => {
     if (dtype === "string") throw new FormatError(`${model}: input '${name}' is text`);
     const wanted = shapes[name];
@@ -242,23 +273,18 @@ function concrete(ports: readonly ModelPort[], shapes: InputShapes, model: strin
       if (!wanted) throw new CerebroError("usage", `${model}: the shape of input '${name}' has to be given`);
       return { dtype, shape: wanted };
     }
-    if (wanted && wanted.length !== shape.length) {
-      throw new CerebroError("usage", `${model}: input '${name}' has ${shape.length} dimensions, not ${wanted.length}`);
-    }
     const actual = shape.map((extent, i) => {
       const number = wanted?.[i];
-      if (typeof extent === "number") {
-        if (number !== undefined && number !== extent) {
-          throw new CerebroError(
-            "usage",
-            `${model}: input '${name}' is [${shape.join(",")}], not [${wanted!.join(",")}]`,
-          );
-        }
-        return extent;
+      const declared = typeof extent === "string" ? extentValue(extent, bound) : extent;
+      // Extents that are computed from others may be given before those are known.
+      if (number === undefined || typeof extent === "string") return number ?? declared ?? 1;
+      if (extent !== null && number !== extent) {
+        throw new CerebroError(
+          "usage",
+          `${model}: input '${name}' is [${shape.join(",")}], not [${wanted!.join(",")}]`,
+        );
       }
-      const value = number ?? (extent === null ? undefined : bound.get(extent)) ?? 1;
-      if (extent !== null && !bound.has(extent)) bound.set(extent, value);
-      return value;
+      return number;
     });
     return { dtype, shape: actual };
   });

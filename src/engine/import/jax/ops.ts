@@ -11,6 +11,7 @@ import type {
 import { isComplex, isFloat, partType } from "../../hlo/dtype.ts";
 import type { Value } from "../../hlo/graph.ts";
 import { scalar, type TensorType } from "../../hlo/tensor.ts";
+import { constantOf } from "../../interpret/interpret.ts";
 import { customCall } from "./customcall.ts";
 import { einsum } from "./einsum.ts";
 import type { Lowered, Site } from "./site.ts";
@@ -317,8 +318,16 @@ function loop(site: Site): readonly Lowered[] {
   return lowered.map((each) => (each === undefined ? undefined : results[next++]));
 }
 
+/** A branch that is known while loading (the platform's) is inlined, the others are left out. */
 function branches(op: "case" | "if"): Rule {
   return (site) => {
+    const count = site.operation.regions.length;
+    const which = constantOf(site.operand(0), 1)?.data[0];
+    if (which !== undefined) {
+      const index =
+        op === "if" ? (which ? 0 : 1) : Number(which) >= 0 && Number(which) < count ? Number(which) : count - 1;
+      return site.walker.inline(site.operation, index);
+    }
     const regions = site.operation.regions.map((_, i) => site.region(i));
     const results = site.build.all(op, [site.operand(0)], {}, regions);
     let next = 0;

@@ -17,6 +17,8 @@ export interface Walker {
   readonly build: Builder;
   /** The region of an operation, as one of ours; parameter types are those given. */
   region(operation: Operation, index: number, parameters: readonly TensorType[]): Region;
+  /** The operations of a region without parameters, here. */
+  inline(operation: Operation, index: number): readonly Lowered[];
   /** Inlines a function. */
   call(name: string, operands: readonly Lowered[]): readonly Lowered[];
   /** Notes that two values have to agree. */
