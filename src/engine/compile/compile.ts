@@ -10,6 +10,7 @@ import { lower } from "./lower.ts";
 import { planMemory } from "./memory.ts";
 import { emitModule, importsOf, type KernelFunction } from "./module.ts";
 import { type Action, bindBlock, type Binding, copies, placeOf, viewOf } from "./run.ts";
+import { chunksOf, Team, type TeamStep } from "./team.ts";
 import { type Block, nameOf, type Step, stepsOf } from "./step.ts";
 
 /** Most memory that a WebAssembly module can have. */
@@ -82,6 +83,7 @@ class Compiled implements Executable {
   private binding: Binding | undefined;
   private readonly block: Block;
   private readonly now: () => number;
+  private readonly team: Team | undefined;
   private readonly steps: Action;
   private readonly keepStates: Action;
   private readonly inputPlaces: readonly (Uint8Array | undefined)[];
@@ -97,8 +99,10 @@ class Compiled implements Executable {
     const states = body.parameters.slice(program.inputs.length);
     const { block, aliases, constants } = lower(body);
     this.block = block;
-    const kernels = [...stepsOf(block)].filter((step) => step.kind === "kernel").map((step) => step.kernel);
-    const scratch = Math.max(0, ...kernels.map((kernel) => kernel.scratch));
+    const kernelSteps = [...stepsOf(block)].filter((step) => step.kind === "kernel");
+    const kernels = kernelSteps.map((step) => step.kernel);
+    const threads = options.host?.startWorker ? Math.max(1, Math.floor(options.threads ?? 1)) : 1;
+    const scratch = Math.ceil(Math.max(0, ...kernels.map((kernel) => kernel.scratch)) / 64) * 64;
     const plan = planMemory({
       block,
       aliases,
@@ -106,24 +110,48 @@ class Compiled implements Executable {
       states,
       inputs,
       results: body.results,
-      scratch,
+      scratch: scratch * threads,
       limit: Math.min(options.memoryLimit ?? largestMemory, largestMemory),
     });
     const pages = Math.ceil(plan.size / pageSize) + 1;
-    const memory = allocate({ initial: pages, maximum: pages });
-    const code = emitModule(kernels, { relaxed: options.relaxed ?? false });
+    const limits = { initial: pages, maximum: pages };
+    const memory = allocate(threads > 1 ? { ...limits, shared: true } : limits);
+    const code = emitModule(kernels, {
+      relaxed: options.relaxed ?? false,
+      ...(threads > 1 && { shared: limits }),
+    });
     const compileModule = options.host?.compileModule ?? ((bytes) => new WebAssembly.Module(bytes));
-    const instance = new WebAssembly.Instance(compileModule(code.bytes), importsOf(memory));
+    const module = compileModule(code.bytes);
+    const { exports } = new WebAssembly.Instance(module, importsOf(memory));
+    const scratchOf = (thread: number) => plan.size - scratch * (threads - thread);
+    const numbers = new Map(kernelSteps.map((step, i) => [step, i]));
+    const shared = kernelSteps.map((step): TeamStep => {
+      const { kernel } = step;
+      return {
+        name: code.names.get(kernel.key)!,
+        addresses: [...step.operands, ...kernel.results].map((value) => plan.addressOf(value)),
+        scratch: kernel.scratch > 0,
+        units: kernel.units,
+        ...chunksOf(kernel.units, kernel.unitCost, threads),
+      };
+    });
+    const functions = shared.map(({ name }) => exports[name] as KernelFunction);
+    const addresses = shared.map((step) => (step.scratch ? [...step.addresses, scratchOf(0)] : step.addresses));
+    const team =
+      threads > 1 && shared.some(({ chunks }) => chunks > 1)
+        ? new Team(shared, (step, begin, end) => functions[step]!(begin, end, ...addresses[step]!))
+        : undefined;
+    if (team && options.host) team.start(options.host, threads - 1, { module, memory }, scratchOf);
+    this.team = team;
     this.binding = {
       memory,
       plan,
       kernel: (step) => {
-        const { kernel } = step;
-        const run = instance.exports[code.names.get(kernel.key)!] as KernelFunction;
-        const addresses = [...step.operands, ...kernel.results].map((value) => plan.addressOf(value));
-        if (kernel.scratch > 0) addresses.push(plan.size - scratch);
-        const { units } = kernel;
-        return () => run(0, units, ...addresses);
+        const i = numbers.get(step)!;
+        const { units, chunks } = shared[i]!;
+        if (team && chunks > 1) return () => team.share(i);
+        const [run, at] = [functions[i]!, addresses[i]!];
+        return () => run(0, units, ...at);
       },
     };
     const { binding } = this;
@@ -199,6 +227,7 @@ class Compiled implements Executable {
   }
 
   dispose(): void {
+    this.team?.stop();
     this.binding = undefined;
   }
 

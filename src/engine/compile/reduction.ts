@@ -3,7 +3,7 @@
 
 import type { Code } from "../../wasm/code.ts";
 import { op, type } from "../../wasm/opcodes.ts";
-import { type DType, dtypes, integerRange } from "../hlo/dtype.ts";
+import { type DType, integerRange } from "../hlo/dtype.ts";
 import type { Value } from "../hlo/graph.ts";
 import type { Cluster, Reducer, Reduction } from "./cluster.ts";
 import { ExpressionEmitter, expressionKey, type LeafExpression, settle } from "./expression.ts";
