@@ -45,7 +45,7 @@ function openSafetensors(bytes: Uint8Array, what: string): Weights {
   return weightsOf("safetensors", tensors.map(safeWeight), metadata);
 }
 
-const isNpz = (entries: readonly ZipEntry[]) =>
+export const isNpz = (entries: readonly ZipEntry[]) =>
   entries.length > 0 && entries.every(({ name }) => name.endsWith(".npy"));
 
 function openNpz(bytes: Uint8Array, entries: readonly ZipEntry[]): Weights {
