@@ -3,10 +3,11 @@
 import type { Code } from "../../../wasm/code.ts";
 import { op, type } from "../../../wasm/opcodes.ts";
 import type { Value } from "../../hlo/graph.ts";
+import type { Tensor } from "../../hlo/tensor.ts";
 import type { Kernel, KernelContext } from "../kernel.ts";
 import { type Bounds, emitBounds } from "./bounds.ts";
 import { type Amount, increase, loopWhileBelow, minimum, scaled, split } from "./emit.ts";
-import { type Destination, emitStore, operandsOf, type Output, outputKey } from "./output.ts";
+import { type Destination, emitStore, operandsOf, type Output, outputKey, packsOf } from "./output.ts";
 import { emitPack, packConstant, type Source } from "./panels.ts";
 import { linesFor, productOf, type Schedule, scheduleOf, tapsOf } from "./schedule.ts";
 import { emitStage, type Stage } from "./stage.ts";
@@ -69,16 +70,18 @@ export function contractionKernel(c: Contraction): Kernel {
     unitCost: s.unitCost,
     operands: [c.a, b.value, ...operandsOf(c.output)],
     results: [c.output.epilogue?.result ?? c.output.result],
-    packs:
-      b.kind === "constant"
+    packs: [
+      ...(b.kind === "constant"
         ? [
             {
               operand: 1,
               key: `panels ${b.key} ${s.tile.vectors} ${arithmetic.name} ${b.zeroPoint}`,
-              pack: (tensor) => packConstant(tensor, b, s.division, tapsOf(c), arithmetic),
+              pack: (tensor: Tensor) => packConstant(tensor, b, s.division, tapsOf(c), arithmetic),
             },
           ]
-        : [],
+        : []),
+      ...packsOf(c.output, 2),
+    ],
     scratch: s.scratch.spill + s.scratch.a + s.scratch.b,
     emit: (code, context) => emitContraction(code, context, c, s),
   };

@@ -4,18 +4,10 @@ import { is, type Value } from "../../hlo/graph.ts";
 import type { Template, TemplateRule } from "../kernel.ts";
 import { type Batch, type Contraction, contractionKernel } from "./contraction.ts";
 import type { Source } from "./panels.ts";
-import { offsetsOf, passedBy } from "./product.ts";
+import { arithmeticFor, offsetsOf, passedBy } from "./product.ts";
 import type { Stage } from "./stage.ts";
 import { merged } from "./view.ts";
 import { type Window, windowOf } from "./window.ts";
-
-/** The arithmetic for operands and sums of these types. */
-export function arithmeticFor(x: Value, w: Value, result: Value): "f32" | "i16" | undefined {
-  const [a, b, sum] = [x.type.dtype, w.type.dtype, result.type.dtype];
-  if (a === "f32" && b === "f32" && sum === "f32") return "f32";
-  const small = (dtype: string) => dtype === "i8" || dtype === "u8";
-  return small(a) && small(b) && sum === "i32" ? "i16" : undefined;
-}
 
 /** Whether the features of a pixel, and pixels of a line, are side by side. */
 const dense = ({ depth, xAxis, groups }: Window) =>

@@ -6,10 +6,9 @@ import { is, type Value } from "../../hlo/graph.ts";
 import type { Tensor } from "../../hlo/tensor.ts";
 import type { Kernel, KernelContext, Template, TemplateRule } from "../kernel.ts";
 import { emitBounds, tapsWithin } from "./bounds.ts";
-import { arithmeticFor } from "./convolution.ts";
 import { increase, loadSome, loopWhileBelow, minimum, scaled, split } from "./emit.ts";
-import { type Destination, emitStore, operandsOf, type Output, outputKey, spillBytes } from "./output.ts";
-import { passedBy } from "./product.ts";
+import { type Destination, emitStore, operandsOf, type Output, outputKey, packsOf, spillBytes } from "./output.ts";
+import { arithmeticFor, passedBy } from "./product.ts";
 import { type Axis, type Window, windowOf } from "./window.ts";
 
 interface Depthwise {
@@ -215,6 +214,7 @@ function depthwiseKernel(d: Depthwise): Kernel {
         key: `depthwise ${arithmetic.name} ${JSON.stringify([window.kernelOffset, y, xAxis, features, d.zeroPoints[1]])}`,
         pack: (tensor) => pack(tensor, d),
       },
+      ...packsOf(output, 2),
     ],
     scratch: spillBytes(output),
     emit: (code, context) => emitDepthwise(code, context, d, rows),

@@ -5,10 +5,11 @@ import { op, type } from "../../../wasm/opcodes.ts";
 import { dtypes } from "../../hlo/dtype.ts";
 import type { Value } from "../../hlo/graph.ts";
 import type { OpName } from "../../hlo/ops.ts";
-import { emitExpression } from "../expression.ts";
-import type { Access, Epilogue, Expression, KernelContext } from "../kernel.ts";
+import { emitExpression, type LeafExpression } from "../expression.ts";
+import type { Access, Epilogue, Expression, KernelContext, Packing } from "../kernel.ts";
 import { loadLanes } from "../lanes.ts";
 import { loadSome, scaled, storeSome } from "./emit.ts";
+import { emitRequantization, prepare } from "./requantize.ts";
 
 /** A result of rows of `columns` elements, and what is done to each element before it is stored. */
 export interface Output {
@@ -29,14 +30,24 @@ export interface Destination extends Output {
 /** The values whose addresses an output needs besides the result's. */
 export const operandsOf = ({ epilogue }: Output): Value[] => epilogue?.operands.map(({ value }) => value) ?? [];
 
+/** How an output's operands are laid out, when `first` is the index of the first among the kernel's. */
+export function packsOf({ epilogue }: Output, first: number): Packing[] {
+  return epilogue ? prepare(epilogue).packs.map((pack) => ({ ...pack, operand: first + pack.operand })) : [];
+}
+
 /** Everything about an output that its code depends on. */
 export function outputKey({ columns, result, epilogue }: Output): string {
   if (!epilogue) return `${columns} ${result.type.dtype}`;
   const operands = epilogue.operands.map(({ value, access }) => `${value.type.dtype} ${access}`);
-  return `${columns} ${result.type.dtype} ${operands.join(";")} ${expressionKey(epilogue.expression)}`;
+  const { expression, requantizations } = prepare(epilogue);
+  const names = new Map<Expression, string>();
+  const fast = requantizations.map(({ input, ...rest }) => `${expressionKey(input, names)} ${JSON.stringify(rest)}`);
+  const { dtype } = epilogue.result.type;
+  return `${columns} ${dtype} ${operands.join(";")} ${fast.join(";")} ${expressionKey(expression, names)}`;
 }
 
-function expressionKey(expression: Expression): string {
+/** A text of an expression; parts that come again are named by number. */
+function expressionKey(expression: Expression, names: Map<Expression, string>): string {
   switch (expression.kind) {
     case "accumulator":
       return "sum";
@@ -45,19 +56,16 @@ function expressionKey(expression: Expression): string {
     case "constant":
       return `${Object.is(expression.value, -0) ? "-0" : String(expression.value)}${expression.dtype}`;
     case "apply": {
+      const known = names.get(expression);
+      if (known !== undefined) return known;
       const attributes = JSON.stringify(expression.operation.attributes, (_, value: unknown) =>
         typeof value === "bigint" ? String(value) : value,
       );
-      const inputs = expression.inputs.map(expressionKey).join();
+      const inputs = expression.inputs.map((input) => expressionKey(input, names)).join();
+      names.set(expression, `#${names.size}`);
       return `${expression.op}${attributes === "{}" ? "" : attributes}:${expression.dtype}(${inputs})`;
     }
   }
-}
-
-/** Names of the operations of an epilogue, innermost first: "add maximum". */
-export function expressionName(expression: Expression): string {
-  if (expression.kind !== "apply") return "";
-  return [...expression.inputs.map(expressionName), expression.op].filter(Boolean).join(" ");
 }
 
 /** Which elements of a result a register tile holds. */
@@ -95,7 +103,9 @@ const isShort = (expression: Expression): boolean =>
 
 /** Bytes of scratch memory that an output needs for a tile: sums that live across calls would be spilled in the loops. */
 export function spillBytes({ epilogue }: Output): number {
-  return epilogue && !isShort(epilogue.expression) ? 512 : 0;
+  if (!epilogue) return 0;
+  const { expression, requantizations } = prepare(epilogue);
+  return [expression, ...requantizations.map(({ input }) => input)].every(isShort) ? 0 : 512;
 }
 
 /** Stores the sums of a tile; `sums[r * vectors + v]` are locals of type v128. */
@@ -142,6 +152,7 @@ export function emitStore(
     const at = start === undefined ? base : addressOf(base, start, bytes);
     return { dtype: value.type.dtype, access, bytes, at, kept: code.local(type.v128) };
   });
+  const { expression, requantizations } = epilogue ? prepare(epilogue) : { expression: undefined, requantizations: [] };
   const value = code.local(type.v128);
   for (let v = 0; v < region.vectors; v++) {
     const lanes = v === region.vectors - 1 ? region.lastLanes : 4;
@@ -155,14 +166,20 @@ export function emitStore(
       const i = r * region.vectors + v;
       const row = r * region.rowStep;
       const offset = (row * columns + v * 4) * resultBytes;
-      if (!epilogue) {
+      if (!expression) {
         storeSome(code, dtype, resultAt, offset, lanes, sums[i]!);
         continue;
       }
-      emitExpression(code, context, epilogue.expression, 4, (leaf) => {
+      const push = (leaf: LeafExpression): void => {
         if (leaf.kind === "accumulator") {
           if (spilled) code.get(to.spill).memory(op["v128.load"], i * 16);
           else code.get(sums[i]!);
+          return;
+        }
+        const fast = requantizations[leaf.index - operands.length];
+        if (fast) {
+          emitExpression(code, context, fast.input, 4, push);
+          emitRequantization(code, fast, (index) => code.get(operands[index]!.kept));
           return;
         }
         const { dtype: its, access, bytes, at, kept } = operands[leaf.index]!;
@@ -170,7 +187,8 @@ export function emitStore(
         else if (access === "row") loadLanes(code.get(at), its, "splat", row * bytes);
         else if (access === "table") code.get(at);
         else code.get(kept);
-      });
+      };
+      emitExpression(code, context, expression, 4, push);
       code.set(value);
       storeSome(code, dtype, resultAt, offset, lanes, value);
     }

@@ -8,7 +8,7 @@ import { isFloatLane, isLaneType, isUnsigned, splatF32, splatI32 } from "../lane
 import type { Kernel, KernelContext, Template, TemplateRule } from "../kernel.ts";
 import { type Bounds, emitBounds } from "./bounds.ts";
 import { increase, loadSome, loopWhileBelow, minimum, scaled, split } from "./emit.ts";
-import { type Destination, emitStore, operandsOf, type Output, outputKey, spillBytes } from "./output.ts";
+import { type Destination, emitStore, operandsOf, type Output, outputKey, packsOf, spillBytes } from "./output.ts";
 
 /** One spatial dimension: taps of the window that lie within the input, and how many windows there are. */
 interface Axis extends Bounds {
@@ -49,7 +49,7 @@ function poolingKernel(p: Pooling): Kernel {
     unitCost: 50 + Math.ceil((rows * rowWork) / 4),
     operands: [p.x, ...operandsOf(output)],
     results: [output.epilogue?.result ?? output.result],
-    packs: [],
+    packs: packsOf(output, 1),
     scratch: spillBytes(output),
     emit: (code, context) => emitPooling(code, context, p, rows),
   };

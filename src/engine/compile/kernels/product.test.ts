@@ -58,6 +58,28 @@ describe("matrix products", () => {
     expect(template.covers.length).toBe(5);
     checkKernel(body, template.build());
   });
+  test("small integers", () => {
+    for (const [m, k, n] of [
+      [1, 7, 5],
+      [1, 64, 33],
+      [9, 10, 12],
+      [5, 33, 40],
+    ] as const) {
+      for (const dtype of ["i8", "u8"] as const) {
+        const b = new Builder([{ dtype, shape: [m, k] }]);
+        const result = b.op("dotGeneral", [b.parameters[0]!, b.constant(numbers(dtype, [n, k], 3))], {
+          lhsBatching: [],
+          rhsBatching: [],
+          lhsContracting: [1],
+          rhsContracting: [1],
+          dtype: "i32",
+          zeroPoints: [3, dtype === "u8" ? 17 : 0],
+        });
+        const body = b.finish([result]);
+        checkKernel(body, firstTemplate(body)!.build());
+      }
+    }
+  });
   test("a block at a time gives the same bits", () => {
     const body = program((b, x, w) => b.matmul(x(), w(70, 203)), [[601, 70]]);
     checkKernel(body, firstTemplate(body)!.build());

@@ -1,10 +1,19 @@
-// Matrix products: dotGeneral of f32 on strided views, the weights in panels.
+// Matrix products: dotGeneral of f32, and of small integers with constants, on strided views.
 
+import type { DType } from "../../hlo/dtype.ts";
 import { is, type Operation, type Value } from "../../hlo/graph.ts";
 import type { Template, TemplateRule } from "../kernel.ts";
 import { type Contraction, contractionKernel } from "./contraction.ts";
 import type { Source } from "./panels.ts";
 import { type Dimension, merged, type View, viewOf } from "./view.ts";
+
+/** The arithmetic for operands and sums of these types. */
+export function arithmeticFor(x: Value, w: Value, result: Value): "f32" | "i16" | undefined {
+  const [a, b, sum] = [x.type.dtype, w.type.dtype, result.type.dtype];
+  if (a === "f32" && b === "f32" && sum === "f32") return "f32";
+  const small = (dtype: DType) => dtype === "i8" || dtype === "u8";
+  return small(a) && small(b) && sum === "i32" ? "i16" : undefined;
+}
 
 /** Offsets of a walk's elements, the last dimension fastest. */
 export function offsetsOf(dimensions: readonly { readonly extent: number; readonly stride: number }[]): number[] {
@@ -37,7 +46,8 @@ export const product: TemplateRule = (operation, users): Template | undefined =>
   const [x, y] = operation.operands as [Value, Value];
   const result = operation.results[0]!;
   const { lhsBatching, rhsBatching, lhsContracting, rhsContracting, zeroPoints } = operation.attributes;
-  if (x.type.dtype !== "f32" || y.type.dtype !== "f32" || result.type.dtype !== "f32" || zeroPoints) return undefined;
+  const arithmetic = arithmeticFor(x, y, result);
+  if (!arithmetic || (arithmetic === "f32" && zeroPoints)) return undefined;
   if ([...x.type.shape, ...y.type.shape].includes(0)) return undefined;
   const free = (value: Value, used: readonly number[]) =>
     value.type.shape.map((_, i) => i).filter((i) => !used.includes(i));
@@ -58,6 +68,7 @@ export const product: TemplateRule = (operation, users): Template | undefined =>
   if (depth.length > 1) return undefined;
   const across = merged(yFree.map((axis) => ({ extent: y.type.shape[axis]!, strides: [b.strides[axis]!] })));
   if (!constant && across.length > 1) return undefined;
+  if (arithmetic === "i16" && (!constant || (depth[0]?.strides[0] ?? 1) !== 1)) return undefined;
   const { extent, strides } = depth[0] ?? { extent: 1, strides: [1, 1] };
 
   // Rows: the free dimensions of A, the innermost in `inner`, the rest as batches that share B.
@@ -101,7 +112,7 @@ export const product: TemplateRule = (operation, users): Template | undefined =>
         batches: offsetsOf(walk(rhsBatching)).map((offset) => offset + b.offset),
         depth: offsetsOf(walk(rhsContracting)),
         columns: offsetsOf(walk(yFree)),
-        zeroPoint: 0,
+        zeroPoint: zeroPoints?.[1] ?? 0,
       }
     : {
         kind: "strided",
@@ -112,13 +123,23 @@ export const product: TemplateRule = (operation, users): Template | undefined =>
       };
   const contraction: Omit<Contraction, "output"> = {
     name: `matmul ${row}x${extent}x${columns}`,
-    arithmetic: "f32",
+    arithmetic,
+    ...(arithmetic === "i16" && {
+      stage: {
+        from: x.type.dtype === "u8" ? "u8" : "i8",
+        elements: extent,
+        stride: inner.strides[0]!,
+        pitch: extent,
+        low: 0,
+        zeroPoint: zeroPoints?.[0] ?? 0,
+      },
+    }),
     a: a.base,
     offset: a.offset,
     b: source,
     batches,
     outer: { extent: 1, a: 0, row: 0 },
-    inner: { extent: inner.extent, a: inner.strides[0]!, row: inner.strides[2]! },
+    inner: { extent: inner.extent, a: arithmetic === "i16" ? extent : inner.strides[0]!, row: inner.strides[2]! },
     blocked: "inner",
     columns,
     taps: [],

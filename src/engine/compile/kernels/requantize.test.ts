@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { compile } from "../compile.ts";
+import { Builder } from "../../hlo/build.ts";
+import { fromNumbers, toNumbers } from "../../hlo/tensor.ts";
+import { evaluate } from "../../interpret/interpret.ts";
+
+const random = (() => {
+  let state = 12345;
+  return (below: number) => {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+})();
+
+/** x * w of one by one elements plus a bias that is any i32: the sums that are requantized. */
+function check(
+  shifts: readonly number[],
+  range: { dtype: "i8" | "i32"; min: number; max: number },
+  size: number,
+): void {
+  const rows = 64;
+  const b = new Builder([
+    { dtype: "i8", shape: [rows, 4] },
+    { dtype: "i32", shape: [rows, shifts.length] },
+  ]);
+  const w = b.constant(fromNumbers("i8", [4, shifts.length], Array(4 * shifts.length).fill(0)));
+  const product = b.op("dotGeneral", [b.parameters[0]!, w], {
+    lhsBatching: [],
+    rhsBatching: [],
+    lhsContracting: [1],
+    rhsContracting: [0],
+    dtype: "i32",
+  });
+  const sums = b.add(product, b.parameters[1]!);
+  const multiplier = b.numbers("i32", [shifts.length], shifts.map(() => 2 ** 30 + random(2 ** 30))); // prettier-ignore
+  const shift = b.numbers("i32", [shifts.length], shifts);
+  const result = b.op("requantize", [sums, multiplier, shift], { ...range, dimension: 1, zeroPoint: -3 });
+  const body = b.finish([result]);
+  const inputs = [
+    fromNumbers("i8", [rows, 4], [1]),
+    fromNumbers(
+      "i32",
+      [rows, shifts.length],
+      Array.from({ length: rows * shifts.length }, () => random(2 * size) - size),
+    ),
+  ];
+  const ports = body.parameters.map(({ type }, i) => ({ name: `x${i}`, type }));
+  const program = { name: "test", inputs: ports, outputs: [{ name: "y", type: result.type }], states: [], body };
+  const [expected] = evaluate(program, inputs);
+  const executable = compile(program);
+  const { y } = executable.run({ x0: inputs[0]!, x1: inputs[1]! });
+  executable.dispose();
+  expect([...toNumbers(y!)]).toEqual([...toNumbers(expected!)]);
+}
+
+test.each([2 ** 9, 2 ** 12, 2 ** 17, 2 ** 31])("fixed-point products of sums below %d", (size) => {
+  for (let shift = -14; shift <= 0; shift++) {
+    const varied = Array.from({ length: 12 }, (_, i) => Math.max(-14, shift - i));
+    check(varied, { dtype: "i8", min: -128, max: 127 }, size);
+    check([shift, shift, shift, shift, shift], { dtype: "i8", min: -100, max: 127 }, size);
+    check([shift, shift, shift], { dtype: "i32", min: -(2 ** 31), max: 2 ** 31 - 1 }, size);
+  }
+  check([-31, -31], { dtype: "i32", min: -(2 ** 31), max: 2 ** 31 - 1 }, size);
+});
