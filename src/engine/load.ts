@@ -1,12 +1,16 @@
 // Opening models: every format there is, told apart by content.
 
 import { FormatError } from "../base/errors.ts";
+import { weightsOnly } from "./import/flax/format.ts";
+import { flaxExport } from "./import/flax/join.ts";
+import { layered } from "./import/flax/layers.ts";
 import { tfliteSupport } from "./import/tflite/operators.ts";
 import { tflite } from "./import/tflite/tflite.ts";
+import { transformer, transformerSupport } from "./import/transformer/format.ts";
 import type { Model, ModelFormat, OpSupport, Source } from "./model.ts";
 
 /** Formats in the order they are tried: the ones with the surest marks first. */
-export const modelFormats: readonly ModelFormat[] = [tflite];
+export const modelFormats: readonly ModelFormat[] = [tflite, transformer, layered, flaxExport, weightsOnly];
 
 /** Support tables by the names that `cerebro compat` knows them by. */
 export const modelSupport = {
@@ -14,7 +18,7 @@ export const modelSupport = {
   tflite: tfliteSupport,
   tensorflow: [],
   keras: [],
-  transformer: [],
+  transformer: transformerSupport,
 } as const satisfies Record<string, readonly OpSupport[]>;
 
 /** The format of a source; undefined when it is none of ours. */
