@@ -104,6 +104,18 @@ function sign(z: Complex): Complex {
   return size === 0 ? z : scale(z, 1 / size);
 }
 
+/** Whether a is the larger: by the real parts, then by the imaginary ones; NaN is above all, so that it is kept. */
+function above(a: Complex, b: Complex): boolean {
+  if (Number.isNaN(a[0]) || Number.isNaN(a[1])) return true;
+  if (Number.isNaN(b[0]) || Number.isNaN(b[1])) return false;
+  return a[0] === b[0] ? a[1] > b[1] : a[0] > b[0];
+}
+/** -i log((x + i y) / sqrt(x^2 + y^2)) */
+function atan2(y: Complex, x: Complex): Complex {
+  const size = sqrt(add(multiply(x, x), multiply(y, y)));
+  return overI(log(divide(add(x, timesI(y)), size)));
+}
+
 export const complexes: Partial<Record<OpName, ComplexFunction>> = {
   abs: magnitude,
   acos,
@@ -131,7 +143,10 @@ export const complexes: Partial<Record<OpName, ComplexFunction>> = {
   tan,
   tanh,
   add,
+  atan2,
   divide,
+  maximum: (a, b) => (above(a, b) ? a : b),
+  minimum: (a, b) => (Number.isNaN(a[0]) || Number.isNaN(a[1]) || !above(a, b) ? a : b),
   multiply,
   power,
   subtract,

@@ -1,8 +1,8 @@
 // Elementwise operations over whole tensors.
 
-import type { Operation } from "../hlo/graph.ts";
+import { is, type Operation } from "../hlo/graph.ts";
 import { elementCount, type Tensor } from "../hlo/tensor.ts";
-import { dtypes } from "../hlo/dtype.ts";
+import { dtypes, isFloat } from "../hlo/dtype.ts";
 import {
   domainOf,
   finish,
@@ -14,10 +14,14 @@ import {
   type WideArray,
   writerOf,
 } from "./elements.ts";
-import { functionOf } from "./scalars.ts";
+import { totalOrderKeys } from "./order.ts";
+import { comparisons, functionOf } from "./scalars.ts";
 
 /** Any elementwise operation but the quantised ones. */
 export function elementwise(operation: Operation, operands: readonly Tensor[]): Tensor {
+  if (is(operation, "compare") && operation.attributes.total && isFloat(operands[0]!.dtype)) {
+    return compareInTotalOrder(operation, operands);
+  }
   const { dtype, shape } = operation.results[0]!.type;
   const count = elementCount(shape);
   const apply = functionOf(operation);
@@ -89,4 +93,14 @@ function overFloats(op: Operation["op"], out: Float32Array, a: Float32Array, b: 
 function overWides(out: WideArray, [a, b]: readonly WideArray[], apply: WideApply): void {
   if (!a) return;
   for (let i = 0; i < out.length; i++) out[i] = apply(a[i]!, b ? b[i]! : 0n, 0n);
+}
+
+/** By the bits: numbers would lose the sign of NaN. */
+function compareInTotalOrder(operation: Operation<"compare">, operands: readonly Tensor[]): Tensor {
+  const [a, b] = operands.map(totalOrderKeys);
+  const { dtype, shape } = operation.results[0]!.type;
+  const data = new Uint8Array(elementCount(shape));
+  const compare = comparisons[operation.attributes.direction] as (x: number | bigint, y: number | bigint) => number;
+  for (let i = 0; i < data.length; i++) data[i] = compare(a![i]!, b![i]!);
+  return { dtype, shape, data };
 }

@@ -52,7 +52,7 @@ export function exactFunctionOf(operation: Operation): ElementFunction {
 function place(x: number): number {
   return Number.isNaN(x) ? Infinity : x;
 }
-export function totalLess(a: number, b: number): boolean {
+function totalLess(a: number, b: number): boolean {
   if (Number.isNaN(b)) return !Number.isNaN(a);
   const [left, right] = [place(a), place(b)];
   return left < right || (left === 0 && right === 0 && Object.is(a, -0) && !Object.is(b, -0));
@@ -60,11 +60,13 @@ export function totalLess(a: number, b: number): boolean {
 
 function comparison(dtype: DType, direction: Direction, total: boolean): (a: never, b: never) => number {
   if (isComplex(dtype)) {
-    const equal = (a: Complex, b: Complex) => a[0] === b[0] && a[1] === b[1];
-    if (direction !== "EQ" && direction !== "NE") {
-      throw new CerebroError("unsupported", `compare ${direction} has no meaning on ${dtype}`);
+    // By the real parts, then by the imaginary ones.
+    const compare = comparisons[direction];
+    if (direction === "EQ" || direction === "NE") {
+      const equal = (a: Complex, b: Complex) => a[0] === b[0] && a[1] === b[1];
+      return (a: Complex, b: Complex) => (equal(a, b) === (direction === "EQ") ? 1 : 0);
     }
-    return (a: Complex, b: Complex) => (equal(a, b) === (direction === "EQ") ? 1 : 0);
+    return (a: Complex, b: Complex) => (a[0] === b[0] ? compare(a[1], b[1]) : compare(a[0], b[0]));
   }
   if (total && isFloat(dtype)) {
     const tables: Record<Direction, (a: number, b: number) => boolean> = {
@@ -80,7 +82,7 @@ function comparison(dtype: DType, direction: Direction, total: boolean): (a: nev
   }
   return comparisons[direction];
 }
-const comparisons: Record<Direction, (a: number, b: number) => number> = {
+export const comparisons: Record<Direction, (a: number, b: number) => number> = {
   EQ: (a, b) => (a === b ? 1 : 0),
   NE: (a, b) => (a !== b ? 1 : 0),
   LT: (a, b) => (a < b ? 1 : 0),

@@ -76,7 +76,18 @@ function alongDimension(
   const accumulate = prepare(sums);
   const [extent, count] = [from[d]!, to[d]!];
   const reader = placesOf(attributes, d, extent);
+  const running = runningDirection(attributes, d, extent);
   for (let o = 0; o < outer; o++) {
+    if (running) {
+      let before = -1;
+      for (let i = 0; i < extent; i++) {
+        const at = (o * extent + (running > 0 ? i : extent - 1 - i)) * inner;
+        if (before >= 0) accumulate(sums, at, 1, sums, before, 1, inner);
+        accumulate(sums, at, 1, elements, at, 1, inner);
+        before = at;
+      }
+      continue;
+    }
     for (let c = 0; c < count; c++) {
       for (let w = 0; w < attributes.windowDimensions[d]!; w++) {
         const at = reader(c, w);
@@ -85,6 +96,15 @@ function alongDimension(
     }
   }
   return sums;
+}
+
+/** Windows from the begin (1) or to the end (-1) of a dimension: each is the one before and an element more. */
+function runningDirection(a: WindowAttributes, d: number, extent: number): 1 | -1 | undefined {
+  const plain = a.windowStrides[d] === 1 && a.windowDilations[d] === 1 && a.baseDilations[d] === 1;
+  if (!plain || a.windowDimensions[d] !== extent) return undefined;
+  const [low, high] = a.padding[d]!;
+  if (low === extent - 1 && high === 0) return 1;
+  return low === 0 && high === extent - 1 ? -1 : undefined;
 }
 
 /** Where place w of window c is in the input; -1 for padding and the holes of dilation. */
