@@ -208,6 +208,19 @@ test("booleans and integer powers", () => {
   expect([...wide[0]!.data]).toEqual([BigInt.asIntN(64, 3n ** 40n), -(2n ** 63n)]);
 });
 
+test.each(["GT", "LT"] as const)("places of the %s are the same by the fast loop and by the region", (which) => {
+  const numbers = [3, 5, Number.NaN, 5, 1, 1, -0, 0, 0, -0, 7, 7, Number.NaN, 1, Number.NaN];
+  const x = fromNumbers("f32", [3, 5], numbers);
+  for (const dimension of [0, 1]) {
+    const places = (index: DType) =>
+      list(run([x], (builder, value) => [builder.argument(which, value!, dimension, index)])[0]);
+    // Places of 64 bits are not for the fast loop.
+    expect(places("i32")).toEqual(places("i64"));
+  }
+  const [rows] = run([x], (builder, value) => [builder.argument(which, value!, 1)]);
+  expect(list(rows)).toEqual(which === "GT" ? [2, 0, 2] : [2, 1, 2]);
+});
+
 /** gemmlowp's arithmetic, in bigints: a saturating doubling high product, then a rounding shift to the right. */
 function reference(x: number, multiplier: number, shift: number): number {
   const shifted = BigInt.asIntN(32, BigInt(x) << BigInt(Math.max(shift, 0)));

@@ -3,7 +3,17 @@
 import type { Operation } from "../hlo/graph.ts";
 import { elementCount, stridesOf, type Tensor } from "../hlo/tensor.ts";
 import { accumulated, accumulateFor, accumulates, accumulatorFor, elementsOf } from "./accumulate.ts";
-import { readerOf, type Scalar, writerOf } from "./elements.ts";
+import { argumentOf, keepArguments } from "./argument.ts";
+import {
+  domainOf,
+  finish,
+  type NumberArray,
+  numbersFor,
+  numbersOf,
+  readerOf,
+  type Scalar,
+  writerOf,
+} from "./elements.ts";
 import { reducerOf, type Run, scalarRegion } from "./run.ts";
 import { forEachRow } from "./strided.ts";
 
@@ -37,7 +47,30 @@ export function reduce(operation: Operation<"reduce">, operands: readonly Tensor
     }
     return [accumulated(dtype, kept, sums)];
   }
-  return general(operation, { inputs, starts, shape, kept, outStrides, strides }, run);
+  const reduction = { inputs, starts, shape, kept, outStrides, strides };
+  const which = count === 2 && shape.length > 0 ? argumentOf(operation.regions[0]!) : undefined;
+  const plain = inputs.every((input, k) => {
+    return domainOf(input.dtype) === "number" && operation.results[k]!.type.dtype === input.dtype;
+  });
+  return which && plain ? argumentsAlong(which, reduction) : general(operation, reduction, run);
+}
+
+/** Values and the places where they were. */
+function argumentsAlong(which: "GT" | "LT", { inputs, starts, shape, kept, outStrides, strides }: Reduction): Tensor[] {
+  const [values, places] = inputs.map(numbersOf) as [NumberArray, NumberArray];
+  const [best, bestPlaces] = inputs.map(({ dtype }, k) => {
+    return numbersFor(dtype, kept).fill(numbersOf(starts[k]!)[0]!);
+  }) as [NumberArray, NumberArray];
+  const last = shape.length - 1;
+  const step = outStrides[last]!;
+  forEachRow(shape, outStrides, strides, (out, from) =>
+    keepArguments(
+      which,
+      { values: best, places: bestPlaces, at: out, step },
+      { values, places, at: from, count: shape[last]! },
+    ),
+  );
+  return [finish(inputs[0]!.dtype, kept, best), finish(inputs[1]!.dtype, kept, bestPlaces)];
 }
 
 interface Reduction {
