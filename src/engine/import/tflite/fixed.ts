@@ -30,7 +30,8 @@ export const roundAway = (value: number): number => (value < 0 ? -Math.round(-va
 /** QuantizeMultiplier. */
 export function quantizeMultiplier(real: number): Multiplier {
   if (real === 0) return { multiplier: 0, shift: 0 };
-  let [fraction, shift] = frexp(real);
+  const [fraction, exponent] = frexp(real);
+  let shift = exponent;
   let multiplier = roundAway(fraction * 2 ** 31);
   if (multiplier === 2 ** 31) {
     multiplier /= 2;
@@ -41,13 +42,11 @@ export function quantizeMultiplier(real: number): Multiplier {
   return { multiplier, shift };
 }
 
-const low = -(2 ** 31);
-const high = 2 ** 31 - 1;
 export const clamp = (value: number, min: number, max: number): number => Math.min(Math.max(value, min), max);
 
 /** SaturatingRoundingDoublingHighMul on 32 bits. */
 export function highMultiply(a: number, b: number): number {
-  if (a === low && b === low) return high;
+  if (a === -(2 ** 31) && b === -(2 ** 31)) return 2 ** 31 - 1;
   const product = BigInt(a) * BigInt(b);
   const nudge = product >= 0n ? 1n << 30n : 1n - (1n << 30n);
   return Number((product + nudge) / (1n << 31n));
@@ -74,28 +73,32 @@ export function multiplyBy(x: number, { multiplier, shift }: Multiplier): number
   return divideByPower(highMultiply((x * 2 ** left) | 0, multiplier), left - shift);
 }
 
-/** SaturatingRoundingMultiplyByPOT on 32 bits. */
-export function multiplyByPower(x: number, exponent: number): number {
-  return exponent < 0 ? divideByPower(x, -exponent) : clamp(x * 2 ** exponent, low, high);
-}
+// gemmlowp's functions on 16 bits.
 
-/** exp(a) for a in [-1/4, 0], both with 31 fractional bits. */
+const saturate16 = (x: number): number => clamp(x, -32768, 32767);
+const byPower16 = (x: number, exponent: number): number =>
+  exponent < 0 ? divideByPower(x, -exponent) : saturate16(x * 2 ** exponent);
+/** Constants are written with 31 bits. */
+const short = (x: number): number => saturate16(divideByPower(x, 16));
+
+/** exp(a) for a in [-1/4, 0], both with 15 fractional bits. */
 function expOnSmall(a: number): number {
-  const x = a + 2 ** 28;
-  const x2 = highMultiply(x, x);
-  const x3 = highMultiply(x2, x);
-  const x4 = highMultiply(x2, x2);
-  const quarter = multiplyByPower(x4, -2);
-  const rest = multiplyByPower(highMultiply(quarter + x3, 715827883) + x2, -1);
-  return clamp(1895147668 + highMultiply(1895147668, x + rest), low, high);
+  const x = a + 4096;
+  const x2 = highMultiply16(x, x);
+  const x3 = highMultiply16(x2, x);
+  const x4 = highMultiply16(x2, x2);
+  const rest = byPower16(highMultiply16(byPower16(x4, -2) + x3, short(715827883)) + x2, -1);
+  const constant = short(1895147668);
+  return saturate16(constant + highMultiply16(constant, x + rest));
 }
 
-/** gemmlowp's exp_on_negative_values: a has so many integer bits, the result none. */
-export function expOnNegative(a: number, integerBits: number): number {
-  const fractionalBits = 31 - integerBits;
+/** exp of a negative number with so many integer bits; the result has none (exp_on_negative_values). */
+function expOnNegative(a: number, integerBits: number): number {
+  if (a === 0) return 32767;
+  const fractionalBits = 15 - integerBits;
   const quarter = 2 ** (fractionalBits - 2);
   const inQuarter = (a & (quarter - 1)) - quarter;
-  let result = expOnSmall(multiplyByPower(inQuarter, integerBits));
+  let result = expOnSmall(byPower16(inQuarter, integerBits));
   const remainder = inQuarter - a;
   const steps: readonly [number, number][] = [
     [-2, 1672461947],
@@ -108,9 +111,35 @@ export function expOnNegative(a: number, integerBits: number): number {
   ];
   for (const [exponent, factor] of steps) {
     if (integerBits > exponent && (remainder & (1 << (fractionalBits + exponent))) !== 0) {
-      result = highMultiply(result, factor);
+      result = highMultiply16(result, short(factor));
     }
   }
-  if (integerBits > 5 && a < -(2 ** (36 - integerBits))) result = 0;
-  return a === 0 ? high : result;
+  if (integerBits > 5 && a < short(-(2 ** (36 - integerBits)))) result = 0;
+  return result;
+}
+
+/** Two over 1 + x for x in [0, 1], with two integer bits: Newton's iterations. */
+function twoOverOnePlus(a: number): number {
+  const half = Math.trunc((a + 32767 + 1) / 2);
+  let x = saturate16(short(1515870810) + highMultiply16(half, short(-1010580540)));
+  for (let i = 0; i < 3; i++) {
+    const rest = 8192 - highMultiply16(half, x);
+    x = saturate16(x + byPower16(highMultiply16(x, rest), 2));
+  }
+  return x;
+}
+
+/** The sigmoid of a number with three integer bits, with 15 fractional ones. */
+export function logistic16(a: number): number {
+  if (a === 0) return 16384;
+  const positive = byPower16(twoOverOnePlus(expOnNegative(-Math.abs(a), 3)), 1);
+  return a > 0 ? positive : 32767 - positive;
+}
+
+/** The hyperbolic tangent of a number with so many integer bits, with 15 fractional ones. */
+export function tanh16(a: number, integerBits: number): number {
+  if (a === 0) return 0;
+  const exponential = expOnNegative(Math.max(-Math.abs(a), -32768), integerBits + 1);
+  const size = byPower16(twoOverOnePlus(exponential) - 8192, 2);
+  return a > 0 ? size : -size;
 }

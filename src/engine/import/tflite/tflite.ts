@@ -54,8 +54,16 @@ function entriesOf(file: ModelFile): Entry[] {
     file.signatures.length > 0
       ? file.signatures
       : [{ key: "main", subgraph: 0, inputs: named(main.inputs), outputs: named(main.outputs) }];
-  return signatures.map((each) => {
-    const { tensors } = file.subgraphs[each.subgraph]!;
+  // In the order of the subgraph, which is the interpreters', whatever the signature's.
+  const sorted = (list: SignatureInfo["inputs"], order: readonly number[]) =>
+    [...list].sort(([, a], [, b]) => order.indexOf(a) - order.indexOf(b));
+  return signatures.map((signature) => {
+    const { tensors, inputs, outputs } = file.subgraphs[signature.subgraph]!;
+    const each = {
+      ...signature,
+      inputs: sorted(signature.inputs, inputs),
+      outputs: sorted(signature.outputs, outputs),
+    };
     const ports = (list: SignatureInfo["inputs"]) => list.map(([name, tensor]) => portOf(name, tensors[tensor]!));
     return { ...each, signature: { name: each.key, inputs: ports(each.inputs), outputs: ports(each.outputs) } };
   });
@@ -81,22 +89,22 @@ function build(file: ModelFile, entry: Entry, name: string, shapes: InputShapes,
   const subgraph = importer.subgraph(entry.subgraph);
   importer.findVariables(entry.subgraph);
   const names = new Map(entry.inputs.map(([key, tensor]) => [tensor, key]));
-  const inputs = subgraph.inputs
+  const ports = subgraph.inputs
     .map((tensor) => subgraph.tensors[tensor]!)
-    .map((info): Port & { info: TensorInfo } => {
+    .map((info): Port => {
       const key = names.get(info.index) ?? info.name;
       const { quantization } = portOf(key, info);
       const type: TensorType = { dtype: importer.dtypeOf(info), shape: shapeOf(key, info, shapes) };
-      return { name: key, type, info, ...(quantization && { quantization }) };
+      return { name: key, type, ...(quantization && { quantization }) };
     });
   const keys = importer.stateKeys();
   const states = keys.map((key): State => {
     const { name: label, initial } = importer.variables.get(key)!;
     return { name: label, initial };
   });
-  const b = new Builder([...inputs.map(({ type }) => type), ...states.map(({ initial }) => initial)]);
-  importer.begin(b, b.parameters.slice(inputs.length));
-  const results = importer.run(entry.subgraph, b, b.parameters.slice(0, inputs.length), 0);
+  const b = new Builder([...ports.map(({ type }) => type), ...states.map(({ initial }) => initial)]);
+  importer.begin(b, b.parameters.slice(ports.length));
+  const results = importer.run(entry.subgraph, b, b.parameters.slice(0, ports.length), 0);
   const made = new Map(subgraph.outputs.map((tensor, i) => [tensor, results[i]!]));
   subgraph.inputs.forEach((tensor, i) => made.set(tensor, made.get(tensor) ?? b.parameters[i]!));
   const outputs: Port[] = [];
@@ -112,7 +120,7 @@ function build(file: ModelFile, entry: Entry, name: string, shapes: InputShapes,
   }
   return {
     name,
-    inputs: inputs.map(({ info: _, ...port }) => port),
+    inputs: ports,
     outputs,
     states,
     body: b.finish([...values, ...keys.map((key) => importer.currentOf(key)!)]),

@@ -3,15 +3,13 @@
 import { FormatError } from "../../../../base/errors.ts";
 import type { Builder } from "../../../hlo/build.ts";
 import type { Value } from "../../../hlo/graph.ts";
-import { quantizeMultiplier } from "../fixed.ts";
+import { type Multiplier, quantizeMultiplier } from "../fixed.ts";
 import { quantizeRows } from "../hybrid.ts";
 import { type Lower, type Node, Unsupported } from "../node.ts";
 import { options } from "../options.ts";
 import { affineOf, isQuantized, quantizedRange, rescale } from "../quantize.ts";
 import type { TensorInfo } from "../schema.ts";
 import { activate } from "./elementwise.ts";
-
-const f = Math.fround;
 
 /** x [rows, in] times weights [out, in]. */
 function product(
@@ -85,7 +83,7 @@ export function finishSums(
   node: Node,
   sums: Value,
   bias: Value | undefined,
-  factors: readonly ReturnType<typeof quantizeMultiplier>[],
+  factors: readonly Multiplier[],
   dimension: number,
   activation: number,
 ): Value {
@@ -98,6 +96,13 @@ export function finishSums(
   const range = quantizedRange(activation, node.result(), dtype);
   return rescale(b, total, factors, dimension, { dtype, zero: affineOf(node.result()).zero, range });
 }
+
+/**
+ * The reference kernel of 8-bit layers rounds once. So does a multiplier that needs no shift to the right: the bits it
+ * loses are below what results of 8 bits show.
+ */
+const roundedOnce = ({ multiplier, shift }: Multiplier): Multiplier =>
+  shift < 0 ? { multiplier: Math.round(multiplier * 2 ** shift), shift: 0 } : { multiplier, shift };
 
 const fullyConnected: Lower = (node) => {
   const { b } = node;
@@ -119,7 +124,8 @@ const fullyConnected: Lower = (node) => {
   if (isQuantized(node.info(0)) && x.type.dtype !== "f32") {
     const zeroPoints: [number, number] = [affineOf(node.info(0)).zero, affineOf(info).zero];
     const sums = product(b, x, weights, { dtype: sumType(x, depth), zeroPoints });
-    result = finishSums(node, sums, bias, outputFactors(node, info), 1, activation);
+    const factors = outputFactors(node, info);
+    result = finishSums(node, sums, bias, x.type.dtype === "i16" ? factors : factors.map(roundedOnce), 1, activation);
   } else {
     const sums =
       weights.type.dtype === "f32" ? product(b, x, weights) : hybridProduct(b, x, weights, info, { asymmetric });
@@ -154,10 +160,12 @@ const batchMatMul: Lower = (node) => {
       dtype: shorts ? "i64" : sumType(x, depth),
       zeroPoints,
     });
-    const [p, q, r] = [affineOf(node.info(0)), affineOf(node.info(1)), affineOf(node.result())];
-    const factor = quantizeMultiplier(f(p.scale * q.scale) / r.scale);
     const total = node.dtype() === "i16" ? b.convert(sums, "i64") : sums;
-    return rescale(b, total, [factor], undefined, { dtype: node.dtype(), zero: r.zero });
+    const { zero } = affineOf(node.result());
+    const factors = outputFactors(node, node.info(1));
+    // The kernel knows scales of whole tensors only: it takes those of channels for 0 and gives zeros.
+    const whole = factors.length === 1 ? factors : [quantizeMultiplier(0)];
+    return rescale(b, total, whole, undefined, { dtype: node.dtype(), zero });
   }
   if (y.type.dtype === "i8" && x.type.dtype === "f32") {
     // Rows of x are quantised; the weights' columns are summed for their zero points.
