@@ -5,12 +5,16 @@ import type { Importer } from "./call.ts";
 import { arrays } from "./ops/arrays.ts";
 import { contraction } from "./ops/contraction.ts";
 import { control } from "./ops/control.ts";
+import { image } from "./ops/image.ts";
 import { lists } from "./ops/lists.ts";
 import { math } from "./ops/math.ts";
 import { neural } from "./ops/neural.ts";
+import { quantised } from "./ops/quantised.ts";
+import { random } from "./ops/random.ts";
+import { signal } from "./ops/signal.ts";
 import { state } from "./ops/state.ts";
 
-const topics = [math, arrays, neural, contraction, control, lists, state];
+const topics = [math, arrays, neural, contraction, image, signal, random, quantised, control, lists, state];
 
 export const importers: ReadonlyMap<string, Importer> = new Map(topics.flatMap((topic) => Object.entries(topic)));
 
@@ -41,6 +45,13 @@ const notes: Readonly<Record<string, string>> = {
   Unique: "on constants only",
   UniqueV2: "on constants only",
   ListDiff: "on constants only",
+  NonMaxSuppression: "as many places as may be picked; those that were not are 0",
+  NonMaxSuppressionV3: "as many places as may be picked; those that were not are 0",
+  RandomUniform: "other numbers than TensorFlow's, in each run",
+  RandomStandardNormal: "other numbers than TensorFlow's, in each run",
+  MatrixInverse: "up to 64 rows",
+  MatrixSolve: "up to 64 rows",
+  MatrixDeterminant: "up to 64 rows",
 };
 const refused = [
   "CudnnRNN",
