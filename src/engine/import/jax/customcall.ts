@@ -1,6 +1,7 @@
 // Custom calls that can be done exactly: checks, annotations, and what JAX lowers to libraries.
 
 import type { Value } from "../../hlo/graph.ts";
+import { geqrf, getrf, orgqr, potrf, trsm } from "./lapack.ts";
 import type { Agreement, Lowered, Site } from "./site.ts";
 
 type Call = (site: Site) => readonly Lowered[];
@@ -16,8 +17,13 @@ const check =
 const pass: Call = ({ lowered }) => [lowered[0]];
 const none: Call = ({ operation }) => operation.results.map(() => undefined);
 
+/** "lapack_strsm_ffi" and so on: one name for each letter of an element type. */
+function lapack(routine: string, call: Call, letters: string): Record<string, Call> {
+  return Object.fromEntries([...letters].map((letter) => [`lapack_${letter}${routine}_ffi`, call]));
+}
+
 /** By call target. */
-export const customCalls = {
+export const customCalls: Readonly<Record<string, Call>> = {
   "check.eq": check({ exact: true }),
   "check.expect_eq": check({ exact: true }),
   "check.almost_eq": check({ exact: false, tolerance: { absolute: 1e-4 } }),
@@ -59,7 +65,12 @@ export const customCalls = {
     }
     return none(site);
   },
-} satisfies Record<string, Call>;
+  ...lapack("trsm", trsm, "sdcz"),
+  ...lapack("potrf", potrf, "sdcz"),
+  ...lapack("getrf", getrf, "sd"),
+  ...lapack("geqrf", geqrf, "sd"),
+  ...lapack("orgqr", orgqr, "sd"),
+};
 
 /** Whether a call target is one of ours. */
 export function knowsCall(target: string): boolean {
@@ -69,5 +80,5 @@ export function knowsCall(target: string): boolean {
 export function customCall(site: Site): readonly Lowered[] {
   const target = site.word("call_target_name");
   if (!knowsCall(target)) return site.fail(`custom call '${target}'`);
-  return customCalls[target as keyof typeof customCalls](site);
+  return customCalls[target]!(site);
 }
