@@ -163,18 +163,18 @@ export function convolution({ attributes, results }: Operation<"convolution">, [
   const products = productsOf(input, kernel, { dtype, shape: out }, at.zeroPoints);
 
   const spatial = out.slice(1, -1);
-  const window = kernel.shape.slice(1, -1);
+  const kernelShape = kernel.shape.slice(1, -1);
   const [batches, features] = [out[0]!, out.at(-1)!];
   const [depth, channels] = [kernel.shape.at(-1)!, input.shape.at(-1)!];
   const positions = elementCount(spatial);
-  const taps = elementCount(window);
+  const taps = elementCount(kernelShape);
   const image = elementCount(input.shape.slice(1));
   const places = new Int32Array(taps);
   const outStrides = stridesOf(spatial);
   const perGroup = features / at.featureGroups;
   const perBatchGroup = features / at.batchGroups;
   for (let position = 0; position < positions; position++) {
-    fillPlaces(places, spatial, outStrides, window, position, input, at);
+    fillPlaces(places, spatial, outStrides, kernelShape, position, input, at);
     for (let n = 0; n < batches; n++) {
       for (let feature = 0; feature < features; feature++) {
         const from = (n + Math.floor(feature / perBatchGroup) * batches) * image;
@@ -200,18 +200,18 @@ function fillPlaces(
   places: Int32Array,
   spatial: readonly number[],
   outStrides: readonly number[],
-  window: readonly number[],
+  kernelShape: readonly number[],
   position: number,
   input: Tensor,
   at: ConvolutionAttributes,
 ): void {
-  const windowStrides = stridesOf(window);
+  const windowStrides = stridesOf(kernelShape);
   for (let tap = 0; tap < places.length; tap++) {
     let place = 0;
     for (let d = 0; d < spatial.length && place >= 0; d++) {
       const o = Math.floor(position / outStrides[d]!) % spatial[d]!;
-      const w = Math.floor(tap / windowStrides[d]!) % window[d]!;
-      const reached = at.reversal?.[d] ? window[d]! - 1 - w : w;
+      const w = Math.floor(tap / windowStrides[d]!) % kernelShape[d]!;
+      const reached = at.reversal?.[d] ? kernelShape[d]! - 1 - w : w;
       const dilated = o * at.strides[d]! + reached * at.rhsDilation[d]! - at.padding[d]![0];
       const i = dilated / at.lhsDilation[d]!;
       const size = input.shape[d + 1]!;

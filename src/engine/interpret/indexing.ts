@@ -149,7 +149,7 @@ export function scatter(operation: Operation<"scatter">, operands: readonly Tens
     places,
     updateShape,
     updateWindow,
-    window: windowDims.map((d) => block[d]!),
+    block: windowDims.map((d) => block[d]!),
     outStrides: windowDims.map((d) => strides[d]!),
     fromStrides: updateWindow.map((d) => updateStrides[d]!),
   };
@@ -169,7 +169,7 @@ interface Scattering {
   readonly updateShape: readonly number[];
   readonly updateWindow: readonly number[];
   /** Shape of an update's window, and its strides in the result and in the updates. */
-  readonly window: readonly number[];
+  readonly block: readonly number[];
   readonly outStrides: readonly number[];
   readonly fromStrides: readonly number[];
 }
@@ -178,7 +178,7 @@ function scatterCopies({ inputs, updates, places, ...work }: Scattering): Tensor
   const out: Tensor = { ...inputs[0]!, data: inputs[0]!.data.slice() };
   const { units, width } = unitsOf(out);
   const { units: from } = unitsOf(updates[0]!);
-  const copy = copier(work.window, work.outStrides, work.fromStrides, width);
+  const copy = copier(work.block, work.outStrides, work.fromStrides, width);
   forEachPlace(work.updateShape, work.updateWindow, (fromAt, p) => {
     if (places[p]! >= 0) copy(units, places[p]! * width, from, fromAt * width);
   });
@@ -190,21 +190,21 @@ function scatterSums({ inputs, updates, places, ...work }: Scattering, accumulat
   const sums: Accumulator = accumulatorFor(dtype, shape);
   (sums as Float64Array).set(elementsOf(inputs[0]!) as Float64Array);
   const from = elementsOf(updates[0]!);
-  const window = work.window.length === 0 ? [1] : work.window;
-  const [outStrides, fromStrides] = work.window.length === 0 ? [[1], [1]] : [work.outStrides, work.fromStrides];
-  const last = window.length - 1;
+  const extents = work.block.length === 0 ? [1] : work.block;
+  const [outStrides, fromStrides] = work.block.length === 0 ? [[1], [1]] : [work.outStrides, work.fromStrides];
+  const last = extents.length - 1;
   forEachPlace(work.updateShape, work.updateWindow, (fromAt, p) => {
     const place = places[p]!;
     if (place < 0) return;
-    forEachRow(window, outStrides, fromStrides, (out, row) =>
-      accumulate(sums, place + out, outStrides[last]!, from, fromAt + row, fromStrides[last]!, window[last]!),
+    forEachRow(extents, outStrides, fromStrides, (out, row) =>
+      accumulate(sums, place + out, outStrides[last]!, from, fromAt + row, fromStrides[last]!, extents[last]!),
     );
   });
   return accumulated(dtype, shape, sums);
 }
 
 function scatterAny(operation: Operation<"scatter">, work: Scattering, run: Run): Tensor[] {
-  const { inputs, updates, places, window } = work;
+  const { inputs, updates, places, block } = work;
   const count = inputs.length;
   const body = scalarRegion(operation.regions[0]!, run);
   const values = inputs.map((input) => {
@@ -214,7 +214,7 @@ function scatterAny(operation: Operation<"scatter">, work: Scattering, run: Run)
   const readers = updates.map(readerOf);
   const together: Scalar[] = [];
   const results: Scalar[] = [];
-  const shape = [...window, 1];
+  const shape = [...block, 1];
   forEachPlace(work.updateShape, work.updateWindow, (fromAt, p) => {
     const place = places[p]!;
     if (place < 0) return;

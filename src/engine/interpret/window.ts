@@ -155,12 +155,12 @@ function general(
   const padding = starts.map((start) => readerOf(start)(0));
   const writers = operation.results.map(({ type }) => writerOf(type.dtype, type.shape));
   const results: Scalar[] = [];
-  forEachIndex(operation.results[0]!.type.shape, (window, out) => {
+  forEachIndex(operation.results[0]!.type.shape, (position, out) => {
     const together: Scalar[] = [...padding, ...padding];
     forEachIndex(attributes.windowDimensions, (within) => {
       let at = 0;
       for (let d = 0; d < shape.length && at >= 0; d++) {
-        const place = places[d]!(window[d]!, within[d]!);
+        const place = places[d]!(position[d]!, within[d]!);
         at = place < 0 ? -1 : at + place * strides[d]!;
       }
       for (let k = 0; k < count; k++) together[count + k] = at < 0 ? padding[k]! : readers[k]!(at);
@@ -190,12 +190,12 @@ export function selectAndScatter(
   const sums: Scalar[] = Array.from<Scalar>({ length: elementCount(x.shape) }).fill(readerOf(start!)(0));
   const sources = readerOf(source!);
   const results: Scalar[] = [];
-  forEachIndex(source!.shape, (window, out) => {
+  forEachIndex(source!.shape, (position, out) => {
     let chosen = -1;
     forEachIndex(windowDimensions, (within) => {
       let at = 0;
       for (let d = 0; d < strides.length && at >= 0; d++) {
-        const place = places[d]!(window[d]!, within[d]!);
+        const place = places[d]!(position[d]!, within[d]!);
         at = place < 0 ? -1 : at + place * strides[d]!;
       }
       if (at < 0) return;

@@ -124,7 +124,7 @@ with np.errstate(all="ignore"):
             x, y = (g.ravel() for g in np.meshgrid(source[::3], source[::2]))
             case("compare", [x, y], f(x, y), {"direction": direction})
 
-    for name in SIGNED + UNSIGNED + ["i1"]:
+    for name in ["i4", "i8", "i32", "i64", "u4", "u8", "u32", "u64", "i1"]:
         e = edges(name)
         x, y = (g.ravel() for g in np.meshgrid(e[::2] if name != "i1" else e, e))
         two = {"and": lax.bitwise_and, "maximum": lax.max, "minimum": lax.min,
@@ -260,9 +260,9 @@ def random_bits(algorithm, words, name, shape):
          {"algorithm": algorithm, "dtype": name, "shape": shape})
 
 
-for algorithm, words in [("THREE_FRY", 2), ("PHILOX", 2), ("PHILOX", 3), ("DEFAULT", 2)]:
+for algorithm, words in [("THREE_FRY", 2), ("PHILOX", 2), ("PHILOX", 3)]:
     for name in ["u8", "u16", "u32", "u64"]:
-        for shape in [[], [5], [3, 4], [3, 3, 5]]:
+        for shape in [[], [5], [3, 4], [3, 3, 3]]:
             random_bits(algorithm, words, name, shape)
 
 with open("goldens.json", "w") as out:
