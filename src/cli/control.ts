@@ -1,4 +1,4 @@
-// The door of a running machine for `cerebro ps`, `top` and `kill`: a UNIX socket in the user's runtime directory that only the
+// The door of a running machine for `cerebro ps`, `top`, `kill` and `device`: a UNIX socket in the user's runtime directory that only the
 // user may open. One line of JSON each way.
 
 import { chmodSync, mkdirSync, readdirSync, unlinkSync } from "node:fs";
@@ -12,11 +12,14 @@ import type { Machine, ProcessInfo } from "../machine/index.ts";
 /** What is asked of a machine. */
 export type Request =
   | { readonly ask: "processes" }
-  | { readonly ask: "kill"; readonly pid: number; readonly signal: number };
+  | { readonly ask: "kill"; readonly pid: number; readonly signal: number }
+  | { readonly ask: "device"; readonly set?: readonly [name: string, value: string] };
 
 /** What it answers. */
 export interface Answer {
   readonly processes?: readonly ProcessInfo[];
+  /** Settings and readings of the model device. */
+  readonly device?: readonly (readonly [name: string, text: string])[];
   readonly error?: string;
 }
 
@@ -33,6 +36,10 @@ function answer(machine: Machine, line: string): Answer {
   try {
     const request = JSON.parse(line) as Request;
     if (request.ask === "kill") machine.kill(request.pid, request.signal);
+    if (request.ask === "device") {
+      if (request.set) machine.setDevice(...request.set);
+      return { device: [...machine.device] };
+    }
     return { processes: machine.processes() };
   } catch (error) {
     return { error: messageOf(error) };
@@ -105,6 +112,14 @@ export function machines(): number[] {
   } catch {
     return [];
   }
+}
+
+/** The machine that is meant when none is named: the only one. Throws CerebroError "usage". */
+export function onlyMachine(named: string | undefined): number {
+  const living = named === undefined ? machines() : [Number(named)];
+  if (living.length === 1) return living[0]!;
+  const problem = living.length === 0 ? "no machine is running" : `${living.length} machines are running`;
+  throw new CerebroError("usage", problem, { hint: "name it as `cerebro ps` does" });
 }
 
 /** The answers of all machines that live. */

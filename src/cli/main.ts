@@ -27,6 +27,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "show, run, time and verify models",
     load: async () => (await import("./model.ts")).model as unknown as Command,
   },
+  device: {
+    summary: "settings of a running machine's model device",
+    load: async () => (await import("./device.ts")).device as unknown as Command,
+  },
   ps: {
     summary: "list the processes of running machines",
     load: async () => (await import("./monitor.ts")).ps as unknown as Command,

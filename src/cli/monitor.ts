@@ -4,7 +4,7 @@ import process from "node:process";
 import { CerebroError } from "../base/errors.ts";
 import type { ProcessInfo } from "../machine/index.ts";
 import { command, print } from "./command.ts";
-import { ask, askAll, machines } from "./control.ts";
+import { ask, askAll, onlyMachine } from "./control.ts";
 
 type Machines = ReadonlyMap<number, readonly ProcessInfo[]>;
 
@@ -101,17 +101,9 @@ export const kill = command({
     for (const target of targets) {
       const [, machine, pid] = /^(?:(\d+)\/)?(\d+)$/.exec(target) ?? [];
       if (pid === undefined) throw new CerebroError("usage", `${target}: not PID or MACHINE/PID`);
-      const living = machine === undefined ? machines() : [Number(machine)];
-      if (living.length !== 1)
-        throw new CerebroError(
-          "usage",
-          living.length === 0 ? "no machine is running" : `${living.length} machines are running`,
-          {
-            hint: "name it: MACHINE/PID as in `cerebro ps`",
-          },
-        );
-      const answer = await ask(living[0]!, { ask: "kill", pid: Number(pid), signal: number });
-      if (!answer) throw new CerebroError("not-found", `machine ${living[0]} does not answer`);
+      const host = onlyMachine(machine);
+      const answer = await ask(host, { ask: "kill", pid: Number(pid), signal: number });
+      if (!answer) throw new CerebroError("not-found", `machine ${host} does not answer`);
       if (answer.error !== undefined) throw new CerebroError("not-found", answer.error);
     }
     return 0;

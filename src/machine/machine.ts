@@ -3,7 +3,7 @@
 import { CerebroError, messageOf } from "../base/errors.ts";
 import { encodeUtf8 } from "../base/text.ts";
 import { type Console, type Host, HostError } from "../host/host.ts";
-import { modelDeviceOf } from "../devices/model/index.ts";
+import { deviceTexts, modelDeviceOf, setDevice } from "../devices/model/index.ts";
 import { openConsole, type OpenedConsole } from "../devices/console.ts";
 import { regionCompiler } from "../cpu/translate/compiler.ts";
 import { Contract } from "../kernel/contract.ts";
@@ -116,6 +116,17 @@ export class Machine {
     init.name = "init";
     mountAll(init, mounts, account);
     return (this.booted = { init, files: new GuestFiles(init) });
+  }
+
+  /** The model device's settings and readings by name, as in /sys/class/cerebro/cerebro0. */
+  get device(): ReadonlyMap<string, string> {
+    this.boot();
+    return deviceTexts(this.kernel);
+  }
+
+  /** Changes a setting of the model device. Throws CerebroError "usage" for what is none, and then nothing has changed. */
+  setDevice(name: string, value: string): void {
+    setDevice(this.kernel, name, value);
   }
 
   /** The machine's files, from outside. */

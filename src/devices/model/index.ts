@@ -65,6 +65,31 @@ function set(device: ModelDevice, name: SettingName, text: string): void {
 
 const list = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join("");
 
+/** The names in the device's directory that are no settings: they are only read. */
+const readings = {
+  models: ({ service }: ModelDevice) => list((service?.models ?? []).map(({ name, users }) => `${name} ${users}`)),
+  stats: ({ service }: ModelDevice) =>
+    list(Object.entries(service?.stats ?? {}).map(([key, value]) => `${key} ${value}`)),
+  version: () => `${version}\n`,
+} as const;
+
+/** Every name of the device's directory with its text, for `cerebro device`. */
+export function deviceTexts(kernel: Kernel): ReadonlyMap<string, string> {
+  const device = modelDeviceOf(kernel);
+  const values = Object.keys(settings).map((name) => [name, device.settings.get(name as SettingName)] as const);
+  const others = Object.entries(readings).map(([name, read]) => [name, read(device).trimEnd()] as const);
+  return new Map([...values, ...others]);
+}
+
+/** Changes a setting. Throws CerebroError "usage" for a name or value that is none, and then nothing has changed. */
+export function setDevice(kernel: Kernel, name: string, value: string): void {
+  if (!Object.hasOwn(settings, name)) {
+    const hint = `settings are ${Object.keys(settings).join(", ")}`;
+    throw new CerebroError("usage", `no setting is called ${name}`, { hint });
+  }
+  modelDeviceOf(kernel).settings.set(name as SettingName, value);
+}
+
 /** Makes the device known: opening it, and its directory in /sys. */
 export function registerModelDevice(kernel: Kernel): void {
   const device = modelDeviceOf(kernel);
@@ -82,14 +107,10 @@ export function registerModelDevice(kernel: Kernel): void {
     });
     return [name, node] as const;
   });
-  const models = () => list((device.service?.models ?? []).map(({ name, users }) => `${name} ${users}`));
-  const stats = () => list(Object.entries(device.service?.stats ?? {}).map(([key, value]) => `${key} ${value}`));
   const entries = {
     ...Object.fromEntries(nodes),
     dev: textNode(() => `${modelDevice.major}:${modelDevice.minor}\n`),
-    models: textNode(models),
-    stats: textNode(stats),
-    version: textNode(() => `${version}\n`),
+    ...Object.fromEntries(Object.entries(readings).map(([name, read]) => [name, textNode(() => read(device))])),
   };
   sysClassesOf(kernel)["cerebro"] = (at) => table(at, { cerebro0: (below) => table(below, entries, 0o755) }, 0o755);
 }
