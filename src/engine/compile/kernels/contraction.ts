@@ -104,6 +104,8 @@ interface Frame {
   /** The panel: its address, and its first column. */
   readonly bPanel: number;
   readonly column: number;
+  /** Address of what is touched next of the panel to come. */
+  readonly ahead: number;
 }
 
 function emitContraction(code: Code, context: KernelContext, c: Contraction, s: Schedule): void {
@@ -130,8 +132,9 @@ function emitContraction(code: Code, context: KernelContext, c: Contraction, s: 
     row: integer(),
     bPanel: integer(),
     column: integer(),
+    ahead: integer(),
   };
-  const { first, last, aBlock, row, bPanel, column } = frame;
+  const { first, last, aBlock, row, bPanel, column, ahead } = frame;
   const [rest, bBatch, firstColumn, panel, panelEnd] = [integer(), integer(), integer(), integer(), integer()];
   const panels = s.division.full + (s.division.tailVectors > 0 ? 1 : 0);
   const aBytes = c.stage && c.stage.from !== "f32" ? 1 : 4;
@@ -188,6 +191,9 @@ function emitContraction(code: Code, context: KernelContext, c: Contraction, s: 
     const sweep = (vectors: number, lanes: number) => {
       scaled(code, panel, s.tile.vectors * 4);
       code.get(firstColumn).op(op["i32.add"]).set(column);
+      // The next panel, if the unit has one.
+      code.get(bPanel).get(panel).i32(1).op(op["i32.add"]).get(panelEnd).op(op["i32.lt_s"]);
+      code.i32(s.division.panelBytes).op(op["i32.mul"]).op(op["i32.add"]).set(ahead);
       emitRows(code, frame, { rows: s.tile.rows, vectors }, lanes);
     };
     if (s.division.full > 0) {
@@ -305,7 +311,17 @@ function emitRows(code: Code, frame: Frame, tile: TileShape, lastLanes: number):
     if (cut) code.get(first).op(op["i32.sub"]);
     code.set(limit);
     code.i32(0).set(x);
-    if (whole > 0) loopWhileBelow(code, x, { local: limit }, tile.rows, () => tileAt(tile.rows));
+    if (whole > 0) {
+      loopWhileBelow(code, x, { local: limit }, tile.rows, () => {
+        tileAt(tile.rows);
+        for (let i = 0; i < s.touches; i++)
+          code
+            .get(frame.ahead)
+            .memory(op["i32.load8_u"], i * 64)
+            .op(op.drop);
+        increase(code, frame.ahead, s.touches * 64);
+      });
+    }
     if (tail === 0) return;
     if (cut) code.get(last).i32(whole).op(op["i32.gt_s"]).if();
     tileAt(tail);

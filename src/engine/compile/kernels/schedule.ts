@@ -17,6 +17,8 @@ export interface Schedule {
   readonly groups: number;
   readonly units: number;
   readonly unitCost: number;
+  /** Cache lines of the next panel that are loaded after each tile, so that memory is not waited for. */
+  readonly touches: number;
   /** Bytes of scratch memory, in this order: sums of a tile, the copy of A, panels of B. */
   readonly scratch: { readonly spill: number; readonly a: number; readonly b: number };
 }
@@ -76,6 +78,7 @@ export function scheduleOf(c: Contraction): Schedule {
   blockRows = Math.ceil(evenly(rows, Math.min(rows, blockRows)) / multiple) * multiple;
   const blocks = Math.ceil(rows / blockRows);
   const groups = Math.ceil(panels / groupPanels);
+  const tiles = (byOuter ? blockRows : 1) * Math.floor((byOuter ? c.inner.extent : blockRows) / tile.rows);
   const lines = linesFor(c, Math.min(rows, blockRows));
   return {
     tile,
@@ -86,6 +89,7 @@ export function scheduleOf(c: Contraction): Schedule {
     groups,
     units: productOf(c.batches.map(({ extent }) => extent)) * blocks * groups,
     unitCost: 50 + Math.ceil((Math.min(rows, blockRows) * rowWork * groupPanels) / 20),
+    touches: c.b.kind === "constant" ? touchesFor(division.panelBytes, tiles) : 0,
     scratch: {
       spill: spillBytes(c.output),
       // Tiles of 16-bit elements read pairs: one element beyond the last.
@@ -93,6 +97,12 @@ export function scheduleOf(c: Contraction): Schedule {
       b: c.b.kind === "strided" ? groupPanels * division.panelBytes : 0,
     },
   };
+}
+
+/** Few tiles would have to touch much each, and panels of few lines are there soon. */
+function touchesFor(panelBytes: number, tiles: number): number {
+  const touches = Math.floor(panelBytes / 64 / tiles);
+  return panelBytes >= 4096 && touches <= 64 ? touches : 0;
 }
 
 const align = (bytes: number) => (bytes + 15) & ~15;
