@@ -115,8 +115,9 @@ export function machines(): number[] {
 }
 
 /** The machine that is meant when none is named: the only one. Throws CerebroError "usage". */
-export function onlyMachine(named: string | undefined): number {
-  const living = named === undefined ? machines() : [Number(named)];
+export async function onlyMachine(named: string | undefined): Promise<number> {
+  // A machine that was killed leaves its socket.
+  const living = named === undefined ? [...(await askAll()).keys()] : [Number(named)];
   if (living.length === 1) return living[0]!;
   const problem = living.length === 0 ? "no machine is running" : `${living.length} machines are running`;
   throw new CerebroError("usage", problem, { hint: "name it as `cerebro ps` does" });

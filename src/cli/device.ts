@@ -24,7 +24,7 @@ export const device = command({
     if (!needed || more.length > 0 || given.some((has, i) => has !== needed[i])) {
       throw new CerebroError("usage", "usage: cerebro device ls | get NAME | set NAME VALUE");
     }
-    const host = onlyMachine(machine);
+    const host = await onlyMachine(machine);
     const answer = await ask(host, { ask: "device", ...(value !== undefined && { set: [name!, value] as const }) });
     if (!answer) throw new CerebroError("not-found", `machine ${host} does not answer`);
     if (answer.error !== undefined || !answer.device) throw new CerebroError("usage", answer.error ?? "no answer");

@@ -101,7 +101,7 @@ export const kill = command({
     for (const target of targets) {
       const [, machine, pid] = /^(?:(\d+)\/)?(\d+)$/.exec(target) ?? [];
       if (pid === undefined) throw new CerebroError("usage", `${target}: not PID or MACHINE/PID`);
-      const host = onlyMachine(machine);
+      const host = await onlyMachine(machine);
       const answer = await ask(host, { ask: "kill", pid: Number(pid), signal: number });
       if (!answer) throw new CerebroError("not-found", `machine ${host} does not answer`);
       if (answer.error !== undefined) throw new CerebroError("not-found", answer.error);
