@@ -5,7 +5,7 @@ import { op, type } from "../../wasm/opcodes.ts";
 import { type DType, dtypes, integerRange } from "../hlo/dtype.ts";
 import { is, type Operation } from "../hlo/graph.ts";
 import type { Direction, OpName } from "../hlo/ops.ts";
-import { eachInteger, eachLane, fixedProduct, shared } from "./functions.ts";
+import { eachInteger, eachLane, emitFunction, fixedProduct, type FunctionName } from "./functions.ts";
 import type { Expression, KernelContext } from "./kernel.ts";
 import { isFloatLane, isLaneType, isUnsigned, roundLanes, splatF32, splatI32 } from "./lanes.ts";
 
@@ -31,8 +31,12 @@ const any: Rule["accepts"] = () => true;
 /** f16 and bf16 are rounded when an operation is done; small integers are cut. */
 const rule = (accepts: Rule["accepts"], emit: Rule["emit"]): Rule => ({ accepts, emit });
 const plain = (accepts: Rule["accepts"], opcode: number) => rule(accepts, (code) => void code.op(opcode));
-const function1 = (name: Parameters<typeof shared>[1]) =>
-  rule(float, (code, _, context) => void code.call(shared(context, name)));
+const function1 = (name: FunctionName) =>
+  rule(float, (code, _, context) => {
+    const x = code.local(type.v128);
+    code.set(x);
+    emitFunction(code, context, name, x);
+  });
 const math1 = (name: string) => rule(float, (code, _, context) => void code.call(eachLane(context, name, 1)));
 const math2 = (name: string) => rule(float, (code, _, context) => void code.call(eachLane(context, name, 2)));
 /** By the type of the operands: floats, integers, and i1 (as masks). */

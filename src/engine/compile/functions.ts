@@ -45,11 +45,16 @@ export function moduleContext(options: { relaxed: boolean; shared?: { initial: n
   return { module, context };
 }
 
-/** Writes a function's body from its parameters to its result. */
-type Body = (code: Code, context: KernelContext) => void;
+/** Writes a function's body from the vector in a local, which it leaves as it is, to its result. */
+type Body = (code: Code, context: KernelContext, x: number) => void;
 
 /** Index of a shared function on vectors. */
-function vectorFunction(context: KernelContext, name: string, parameters: number, body: Body): number {
+function vectorFunction(
+  context: KernelContext,
+  name: string,
+  parameters: number,
+  body: (code: Code, context: KernelContext) => void,
+): number {
   return context.shared(name, (module) => {
     const vectors = Array.from({ length: parameters }, () => type.v128);
     const { index, code } = module.function(module.type(vectors, [type.v128]), name);
@@ -81,23 +86,34 @@ function reduceByLn2(code: Code, x: number, n: number, r: number): void {
   splatF32(code, ln2Low).op(op["f32x4.mul"]).op(op["f32x4.sub"]).set(r);
 }
 
+/** 1.5 * 2^23: an f32 that a small integer was added to has it in its lowest bits. */
+const magic = 12582912;
+
+/** Makes whole f32 lanes below 2^22 in size i32 lanes. */
+function toInteger(code: Code, n: number): void {
+  code.get(n);
+  splatF32(code, magic).op(op["f32x4.add"]);
+  splatI32(code, 0x4b400000).op(op["i32x4.sub"]).set(n);
+}
+
 /** Pushes 2^n for integers n (i32 lanes) from -126 to 127 in the local. */
 function powerOfTwo(code: Code, n: number): void {
   code.get(n);
   splatI32(code, 127).op(op["i32x4.add"]).i32(23).op(op["i32x4.shl"]);
 }
 
-const exp: Body = (code) => {
-  const [n, r, half] = [code.local(type.v128), code.local(type.v128), code.local(type.v128)];
-  code.get(0);
-  splatF32(code, -104).op(op["f32x4.max"]);
-  splatF32(code, 89).op(op["f32x4.min"]).set(0);
-  reduceByLn2(code, 0, n, r);
+const exp: Body = (code, _, given) => {
+  const [x, n, r, half] = [0, 0, 0, 0].map(() => code.local(type.v128)) as [number, number, number, number];
+  code.get(given);
+  splatF32(code, -104).op(op["f32x4.pmax"]);
+  splatF32(code, 89).op(op["f32x4.pmin"]).set(x);
+  reduceByLn2(code, x, n, r);
   polynomial(code, r, expTail);
   code.get(r).get(r).op(op["f32x4.mul"]).op(op["f32x4.mul"]).get(r).op(op["f32x4.add"]);
   splatF32(code, 1).op(op["f32x4.add"]);
   // Scaled in two steps: n goes beyond the exponents at both ends.
-  code.get(n).op(op["i32x4.trunc_sat_f32x4_s"]).tee(n).i32(1).op(op["i32x4.shr_s"]).set(half);
+  toInteger(code, n);
+  code.get(n).i32(1).op(op["i32x4.shr_s"]).set(half);
   powerOfTwo(code, half);
   code.op(op["f32x4.mul"]);
   code.get(n).get(half).op(op["i32x4.sub"]).set(n);
@@ -105,13 +121,13 @@ const exp: Body = (code) => {
   code.op(op["f32x4.mul"]);
 };
 
-const expm1: Body = (code) => {
+const expm1: Body = (code, _, x) => {
   const [n, r, p, scale] = [0, 0, 0, 0].map(() => code.local(type.v128)) as [number, number, number, number];
-  const x = code.local(type.v128);
-  code.get(0);
-  splatF32(code, -25).op(op["f32x4.max"]);
-  splatF32(code, 89).op(op["f32x4.min"]).set(x);
-  reduceByLn2(code, x, n, r);
+  const within = code.local(type.v128);
+  code.get(x);
+  splatF32(code, -25).op(op["f32x4.pmax"]);
+  splatF32(code, 89).op(op["f32x4.pmin"]).set(within);
+  reduceByLn2(code, within, n, r);
   polynomial(
     code,
     r,
@@ -119,7 +135,8 @@ const expm1: Body = (code) => {
   );
   code.get(r).get(r).op(op["f32x4.mul"]).op(op["f32x4.mul"]).get(r).op(op["f32x4.add"]).set(p);
   // (2^n p + 2^n - 1), at half the size because n may be 128.
-  code.get(n).op(op["i32x4.trunc_sat_f32x4_s"]);
+  toInteger(code, n);
+  code.get(n);
   splatI32(code, 1).op(op["i32x4.sub"]).set(n);
   powerOfTwo(code, n);
   code.set(scale);
@@ -127,26 +144,26 @@ const expm1: Body = (code) => {
   splatF32(code, 0.5).op(op["f32x4.sub"]).op(op["f32x4.add"]);
   splatF32(code, 2).op(op["f32x4.mul"]).set(p);
   // Tiny and zero arguments are their own results, sign included.
-  code.get(0).get(p).get(0).op(op["f32x4.abs"]);
+  code.get(x).get(p).get(x).op(op["f32x4.abs"]);
   splatF32(code, 1e-8).op(op["f32x4.lt"]).op(op["v128.bitselect"]);
 };
 
-const log: Body = (code) => {
+const log: Body = (code, _, x) => {
   const local = () => code.local(type.v128);
-  const [x, e, f, s, z, tiny] = [local(), local(), local(), local(), local(), local()];
-  code.get(0);
+  const [normal, e, f, s, z, tiny] = [local(), local(), local(), local(), local(), local()];
+  code.get(x);
   splatF32(code, 2 ** -126)
     .op(op["f32x4.lt"])
     .set(tiny);
-  code.get(0);
+  code.get(x);
   splatF32(code, 2 ** 23)
     .op(op["f32x4.mul"])
-    .get(0)
+    .get(x)
     .get(tiny)
     .op(op["v128.bitselect"])
-    .set(x);
+    .set(normal);
   // x = 2^e m with m from sqrt(1/2) to sqrt(2).
-  code.get(x);
+  code.get(normal);
   splatI32(code, 0x3f3504f3).op(op["i32x4.sub"]).tee(e);
   splatI32(code, 0x7fffff).op(op["v128.and"]);
   splatI32(code, 0x3f3504f3).op(op["i32x4.add"]);
@@ -167,27 +184,29 @@ const log: Body = (code) => {
   code.get(f).op(op["f32x4.add"]).get(e);
   splatF32(code, ln2High).op(op["f32x4.mul"]).op(op["f32x4.add"]).set(s);
   // Infinity and NaN are their own logarithms; 0 gives minus infinity, less gives NaN.
-  code.get(0).get(s).get(0);
+  code.get(x).get(s).get(x);
   splatF32(code, 3.4028234663852886e38).op(op["f32x4.le"]).op(op["v128.not"]).op(op["v128.bitselect"]).set(s);
   splatF32(code, -Infinity);
   splatF32(code, NaN);
-  code.get(0);
+  code.get(x);
   splatF32(code, 0).op(op["f32x4.eq"]).op(op["v128.bitselect"]);
-  code.get(s).get(0);
+  code.get(s).get(x);
   splatF32(code, 0).op(op["f32x4.le"]).op(op["v128.bitselect"]);
 };
 
-const log1p: Body = (code, context) => {
+const log1p: Body = (code, context, x) => {
   const [u, l] = [code.local(type.v128), code.local(type.v128)];
-  code.get(0);
-  splatF32(code, 1).op(op["f32x4.add"]).tee(u).call(shared(context, "log")).set(l);
+  code.get(x);
+  splatF32(code, 1).op(op["f32x4.add"]).set(u);
+  log(code, context, u);
+  code.set(l);
   // log(u) plus what the addition lost; not where u is 0 or infinite.
-  code.get(l).get(l).get(0).get(u);
+  code.get(l).get(l).get(x).get(u);
   splatF32(code, 1).op(op["f32x4.sub"]).op(op["f32x4.sub"]).get(u).op(op["f32x4.div"]).op(op["f32x4.add"]);
   code.get(u);
   splatF32(code, 0).op(op["f32x4.eq"]).get(u);
   splatF32(code, Infinity).op(op["f32x4.eq"]).op(op["v128.or"]).op(op["v128.bitselect"]).set(l);
-  code.get(0).get(l).get(0).op(op["f32x4.abs"]);
+  code.get(x).get(l).get(x).op(op["f32x4.abs"]);
   splatF32(code, 1e-8).op(op["f32x4.lt"]).op(op["v128.bitselect"]);
 };
 
@@ -197,36 +216,42 @@ function withSign(code: Code, of: number): void {
   splatI32(code, -0x80000000).op(op["v128.and"]).op(op["v128.or"]);
 }
 
-const tanh: Body = (code, context) => {
+const tanh: Body = (code, context, x) => {
   const t = code.local(type.v128);
   // t / (t + 2) with t = e^2|x| - 1.
-  code.get(0).op(op["f32x4.abs"]);
-  splatF32(code, 10).op(op["f32x4.min"]);
-  splatF32(code, 2).op(op["f32x4.mul"]).call(shared(context, "expm1")).tee(t).get(t);
+  code.get(x).op(op["f32x4.abs"]);
+  splatF32(code, 10).op(op["f32x4.pmin"]);
+  splatF32(code, 2).op(op["f32x4.mul"]).set(t);
+  expm1(code, context, t);
+  code.tee(t).get(t);
   splatF32(code, 2).op(op["f32x4.add"]).op(op["f32x4.div"]);
   withSign(code, 0);
 };
 
-const logistic: Body = (code, context) => {
+const logistic: Body = (code, context, x) => {
+  const t = code.local(type.v128);
   splatF32(code, 1);
-  code.get(0).op(op["f32x4.neg"]).call(shared(context, "exp"));
+  code.get(x).op(op["f32x4.neg"]).set(t);
+  exp(code, context, t);
   splatF32(code, 1).op(op["f32x4.add"]).op(op["f32x4.div"]);
 };
 
 const erfSmall = [0.12837916591, -0.37612627136, 0.11283600178, -0.026854444661, 0.0051895354684, -0.00080208423847];
 const erfLarge = [0.00018344298406, -1.1295568247, -0.63326262409, -0.10837246512, 0.025178958828, -0.0041936075676];
 
-const erf: Body = (code, context) => {
+const erf: Body = (code, context, x) => {
   const [z, small, size] = [code.local(type.v128), code.local(type.v128), code.local(type.v128)];
-  code.get(0).get(0).op(op["f32x4.mul"]).set(z);
+  code.get(x).get(x).op(op["f32x4.mul"]).set(z);
   polynomial(code, z, [...erfSmall, 7.8891230759e-5]);
-  code.get(0).op(op["f32x4.mul"]).get(0).op(op["f32x4.add"]).set(small);
+  code.get(x).op(op["f32x4.mul"]).get(x).op(op["f32x4.add"]).set(small);
   // 1 - e^p(|x|) from 1 on.
-  code.get(0).op(op["f32x4.abs"]);
-  splatF32(code, 4).op(op["f32x4.min"]).set(size);
+  code.get(x).op(op["f32x4.abs"]);
+  splatF32(code, 4).op(op["f32x4.pmin"]).set(size);
   splatF32(code, 1);
   polynomial(code, size, [...erfLarge, 0.00043910562147, -2.1496046231e-5]);
-  code.call(shared(context, "exp")).op(op["f32x4.sub"]);
+  code.set(size);
+  exp(code, context, size);
+  code.op(op["f32x4.sub"]);
   withSign(code, 0);
   code.set(size);
   code.get(small).get(size).get(z);
@@ -238,11 +263,11 @@ const erfcTail = [
   ...[-0.07490751569, -0.70148453985, 1.1598630108, -0.68187049894, 0.14507776633],
 ];
 
-const erfc: Body = (code, context) => {
+const erfc: Body = (code, context, x) => {
   const local = () => code.local(type.v128);
   const [a, t, high, result] = [local(), local(), local(), local()];
-  code.get(0).op(op["f32x4.abs"]);
-  splatF32(code, 10.4).op(op["f32x4.min"]).set(a);
+  code.get(x).op(op["f32x4.abs"]);
+  splatF32(code, 10.4).op(op["f32x4.pmin"]).set(a);
   splatF32(code, 1);
   splatF32(code, 1);
   code.get(a);
@@ -250,21 +275,47 @@ const erfc: Body = (code, context) => {
   // e^-a^2 in two factors: the square of the upper bits of a is exact.
   code.get(a);
   splatI32(code, -4096).op(op["v128.and"]).set(high);
-  code.get(t).get(high).get(high).op(op["f32x4.mul"]).op(op["f32x4.neg"]).call(shared(context, "exp"));
+  code.get(t).get(high).get(high).op(op["f32x4.mul"]).op(op["f32x4.neg"]).set(result);
+  exp(code, context, result);
   code.op(op["f32x4.mul"]);
   polynomial(code, t, erfcTail);
   code.get(a).get(high).op(op["f32x4.sub"]).get(a).get(high).op(op["f32x4.add"]).op(op["f32x4.mul"]);
-  code.op(op["f32x4.sub"]).call(shared(context, "exp")).op(op["f32x4.mul"]).set(result);
+  code.op(op["f32x4.sub"]).set(result);
+  exp(code, context, result);
+  code.op(op["f32x4.mul"]).set(result);
   splatF32(code, 2);
-  code.get(result).op(op["f32x4.sub"]).get(result).get(0);
+  code.get(result).op(op["f32x4.sub"]).get(result).get(x);
   splatF32(code, 0).op(op["f32x4.lt"]).op(op["v128.bitselect"]);
 };
 
 const bodies = { exp, expm1, log, log1p, tanh, logistic, erf, erfc } satisfies Record<string, Body>;
 
+export type FunctionName = keyof typeof bodies;
+
+/**
+ * Pushes a function of the vector in a local. Its constants cost more than its arithmetic when they are made each time:
+ * it belongs into loops, which keep them.
+ */
+export function emitFunction(code: Code, context: KernelContext, name: FunctionName, x: number): void {
+  bodies[name](code, context, x);
+}
+
 /** Index of a shared function on one vector of f32 lanes. */
-export function shared(context: KernelContext, name: keyof typeof bodies): number {
-  return vectorFunction(context, name, 1, bodies[name]);
+export function shared(context: KernelContext, name: FunctionName): number {
+  return vectorFunction(context, name, 1, (code) => bodies[name](code, context, 0));
+}
+
+/** Index of a shared function on the vectors of f32 lanes from one address to another: (from, to) -> nothing. */
+export function sharedBlock(context: KernelContext, name: FunctionName): number {
+  return context.shared(`${name} of a block`, (module) => {
+    const { index, code } = module.function(module.type([type.i32, type.i32]), `${name} of a block`);
+    const x = code.local(type.v128);
+    const again = code.loop();
+    code.get(0).memory(op["v128.load"]).set(x).get(0);
+    bodies[name](code, context, x);
+    code.memory(op["v128.store"]).get(0).i32(16).op(op["i32.add"]).tee(0).get(1).op(op["i32.lt_u"]).brIf(again).end();
+    return index;
+  });
 }
 
 /** Index of a shared function that applies an imported one to each lane. */
