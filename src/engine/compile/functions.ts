@@ -225,7 +225,7 @@ const tanh: Body = (code, context, x) => {
   expm1(code, context, t);
   code.tee(t).get(t);
   splatF32(code, 2).op(op["f32x4.add"]).op(op["f32x4.div"]);
-  withSign(code, 0);
+  withSign(code, x);
 };
 
 const logistic: Body = (code, context, x) => {
@@ -252,7 +252,7 @@ const erf: Body = (code, context, x) => {
   code.set(size);
   exp(code, context, size);
   code.op(op["f32x4.sub"]);
-  withSign(code, 0);
+  withSign(code, x);
   code.set(size);
   code.get(small).get(size).get(z);
   splatF32(code, 1).op(op["f32x4.lt"]).op(op["v128.bitselect"]);
