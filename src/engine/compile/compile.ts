@@ -3,12 +3,13 @@
 import { CerebroError, FormatError } from "../../base/errors.ts";
 import type { CompileOptions, Executable, ExecutableStats, StepTime } from "../executable.ts";
 import type { Program, Value } from "../hlo/graph.ts";
-import { bytesOf, sameType, type Tensor, typeText } from "../hlo/tensor.ts";
+import { bytesOf, fromBytes, sameType, type Tensor, typeText } from "../hlo/tensor.ts";
 import { evaluate } from "../interpret/interpret.ts";
 import type { Tensors } from "../model.ts";
 import { lower } from "./lower.ts";
 import { planMemory } from "./memory.ts";
 import { emitModule, importsOf, type KernelFunction } from "./module.ts";
+import { optimise } from "./passes/passes.ts";
 import { type Action, bindBlock, type Binding, copies, placeOf, viewOf } from "./run.ts";
 import { chunksOf, Team, type TeamStep } from "./team.ts";
 import { type Block, nameOf, type Step, stepsOf } from "./step.ts";
@@ -94,7 +95,7 @@ class Compiled implements Executable {
     this.now = () => options.host?.now() ?? Date.now() * 1e6;
     const start = this.now();
     this.program = program;
-    const { body } = program;
+    const { body } = optimise(program);
     const inputs = body.parameters.slice(0, program.inputs.length);
     const states = body.parameters.slice(program.inputs.length);
     const { block, aliases, constants } = lower(body);
@@ -211,10 +212,12 @@ class Compiled implements Executable {
   }
 
   states(): Tensors {
-    const { body, inputs } = this.program;
-    const binding = this.alive();
+    this.alive();
     return Object.fromEntries(
-      this.program.states.map(({ name }, i) => [name, copyOf(viewOf(binding, body.parameters[inputs.length + i]!))]),
+      this.program.states.map(({ name, initial: { dtype, shape } }, i) => {
+        const bytes = this.statePlaces[i]!.slice();
+        return [name, fromBytes(dtype, shape, bytes)];
+      }),
     );
   }
 

@@ -198,6 +198,12 @@ function shareInPlace(
           source.last !== at ||
           target.first !== at ||
           from.offset !== 0 ||
+          // Another view of the same place would see what has been written.
+          step.operands.some(
+            (other) =>
+              aliases.resolve(other).of === from.of &&
+              !step.inPlace.some(([allowed, into]) => allowed === other && into === result),
+          ) ||
           to.offset !== 0 ||
           source.size < target.size
         ) {
