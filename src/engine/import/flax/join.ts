@@ -25,7 +25,9 @@ function fits(port: ModelPort, type: TensorType): boolean {
 /** Weights by the port they belong to: the longest path that a port's name ends with, or the order of the tree. */
 function assign(ports: readonly ModelPort[], weights: Weights): Map<string, Weight> {
   const assigned = new Map<string, Weight>();
-  const paths = weights.list.map((weight) => ({ weight, path: dotted(weight.name) }));
+  // An optimiser's state mirrors the parameters' names.
+  const list = weights.list.filter(({ name }) => !/^opt_state\b/.test(name));
+  const paths = list.map((weight) => ({ weight, path: dotted(weight.name) }));
   for (const port of ports) {
     const name = port.name.replace(/\.value$/, "");
     const found = paths
@@ -68,7 +70,9 @@ export function joinWeights(model: Model, weights: Weights): Model {
     tensors[port.name] = new LazyTensor(weight, () => weight.read());
   }
   const used = new Set(assigned.values());
-  const unused = weights.list.filter((weight) => !used.has(weight)).map(({ name }) => name);
+  const unused = weights.list
+    .filter((weight) => !used.has(weight) && !/^opt_state\b/.test(weight.name))
+    .map(({ name }) => name);
   const metadata = new Map([...model.metadata, ["weights", weights.format] as const]);
   if (unused.length > 0) metadata.set("unused weights", unused.slice(0, shownNames).join(", "));
   const signature = { ...first, inputs };

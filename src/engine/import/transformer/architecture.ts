@@ -44,10 +44,13 @@ export const floats = (name: string, ...shape: readonly (string | number)[]): Mo
   shape,
 });
 
+/** Most classes of a classifier. */
+const mostLabels = 100_000;
+
 /** Class names by index ("id2label"); Transformers' own default names when there are none. */
 export function labelsOf(config: Config, otherwise: number): string[] {
   const names = config.within("id2label")?.json;
-  const count = names ? Object.keys(names).length : config.size(["num_labels", "_num_labels"], otherwise);
+  const count = names ? Object.keys(names).length : config.size(["num_labels", "_num_labels"], otherwise, mostLabels);
   return Array.from({ length: count }, (_, i) => String(names?.[String(i)] ?? `LABEL_${i}`));
 }
 

@@ -21,6 +21,8 @@ export function parseObject(bytes: Uint8Array, what: string): Json {
 
 /** Largest size that a configuration may name: a factor of what any network has. */
 const largest = 1 << 24;
+/** Most layers, or other things that are written one by one. */
+export const mostLayers = 1000;
 
 /** An object of a configuration. Every getter throws FormatError with the name of what is wrong. */
 export class Config {
@@ -52,10 +54,10 @@ export class Config {
   }
 
   /** A positive integer: a count or an extent. */
-  size(names: string | readonly string[], otherwise?: number): number {
+  size(names: string | readonly string[], otherwise?: number, limit = largest): number {
     const value = this.number(names, otherwise);
-    if (Number.isInteger(value) && value > 0 && value <= largest) return value;
-    return this.fail(this.find(typeof names === "string" ? [names] : names), `an integer from 1 to ${largest}`);
+    if (Number.isInteger(value) && value > 0 && value <= limit) return value;
+    return this.fail(this.find(typeof names === "string" ? [names] : names), `an integer from 1 to ${limit}`);
   }
 
   text(names: string | readonly string[], otherwise?: string): string {
@@ -69,9 +71,9 @@ export class Config {
     return typeof value === "boolean" ? value : this.fail(name, "true or false");
   }
 
-  sizes(name: string, otherwise?: readonly number[]): readonly number[] {
+  sizes(name: string, otherwise?: readonly number[], limit = largest): readonly number[] {
     const value = this.json[name] ?? otherwise;
-    const good = (each: unknown) => typeof each === "number" && Number.isInteger(each) && each > 0 && each <= largest;
+    const good = (each: unknown) => typeof each === "number" && Number.isInteger(each) && each > 0 && each <= limit;
     return Array.isArray(value) && value.every(good) ? value : this.fail(name, "a list of sizes");
   }
 

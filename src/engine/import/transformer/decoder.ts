@@ -14,7 +14,7 @@ import {
   type StateType,
   type Values,
 } from "./architecture.ts";
-import type { Config } from "./config.ts";
+import { type Config, mostLayers } from "./config.ts";
 import type { CausalGeneration } from "./contract.ts";
 import type { Network } from "./network.ts";
 import type { Parameters } from "./parameters.ts";
@@ -22,6 +22,8 @@ import { rotaryTables } from "./positions.ts";
 
 /** Most tokens that caches are made for: they are allocated whole. */
 export const longestCache = 1024;
+/** Most positions that tables of rotary angles are made for. */
+const longestText = 8192;
 
 /** Attention of one layer over what it may see: queries, keys and values [batch, heads, tokens, width]. */
 type Attend = (layer: number, q: Value, k: Value, v: Value) => Value;
@@ -71,7 +73,7 @@ function gpt2(config: Config, weights: Parameters): Style {
   const prefix = weights.prefix("transformer");
   const width = config.size(["n_embd", "hidden_size"]);
   const heads = config.size(["n_head", "num_attention_heads"]);
-  const layers = config.size(["n_layer", "num_hidden_layers"]);
+  const layers = config.size(["n_layer", "num_hidden_layers"], undefined, mostLayers);
   const vocabulary = config.size("vocab_size");
   const maximumLength = config.size(["n_positions", "max_position_embeddings", "n_ctx"]);
   const inner = config.size("n_inner", 4 * width);
@@ -143,9 +145,9 @@ function neox(config: Config, weights: Parameters): Style {
   const prefix = weights.prefix("gpt_neox");
   const width = config.size("hidden_size");
   const heads = config.size("num_attention_heads");
-  const layers = config.size("num_hidden_layers");
+  const layers = config.size("num_hidden_layers", undefined, mostLayers);
   const vocabulary = config.size("vocab_size");
-  const maximumLength = config.size("max_position_embeddings");
+  const maximumLength = Math.min(config.size("max_position_embeddings"), longestText);
   const inner = config.size("intermediate_size");
   const epsilon = config.number("layer_norm_eps", 1e-5);
   const activation = config.text("hidden_act", "gelu");
@@ -196,9 +198,9 @@ function llama(config: Config, weights: Parameters): Style {
   const width = config.size("hidden_size");
   const heads = config.size("num_attention_heads");
   const keyHeads = config.size("num_key_value_heads", heads);
-  const layers = config.size("num_hidden_layers");
+  const layers = config.size("num_hidden_layers", undefined, mostLayers);
   const vocabulary = config.size("vocab_size");
-  const maximumLength = config.size("max_position_embeddings");
+  const maximumLength = Math.min(config.size("max_position_embeddings"), longestText);
   const inner = config.size("intermediate_size");
   const epsilon = config.number("rms_norm_eps", 1e-6);
   const activation = config.text("hidden_act", "silu");
@@ -210,7 +212,7 @@ function llama(config: Config, weights: Parameters): Style {
   if (config.flag("use_sliding_window", false)) {
     throw new UnsupportedFormat("config.json: sliding windows are not built");
   }
-  const turn = rotary(config, headWidth, Math.min(maximumLength, 8 * longestCache));
+  const turn = rotary(config, headWidth, maximumLength);
   const scale = 1 / Math.sqrt(headWidth);
   return {
     layers,
@@ -219,7 +221,7 @@ function llama(config: Config, weights: Parameters): Style {
     headWidth,
     width,
     vocabulary,
-    maximumLength: Math.min(maximumLength, 8 * longestCache),
+    maximumLength,
     run: (net, tokens, places, attend) => {
       const rotate = turn(net, places);
       let x = net.embedding(tokens, `${prefix}embed_tokens`, vocabulary, width);

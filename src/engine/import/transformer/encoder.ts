@@ -3,9 +3,8 @@
 
 import { UnsupportedFormat } from "../../../base/errors.ts";
 import type { Value } from "../../hlo/graph.ts";
-import { fromNumbers } from "../../hlo/tensor.ts";
 import { type Architecture, type Design, type Entry, ids, labelsOf, savedClass } from "./architecture.ts";
-import type { Config } from "./config.ts";
+import { type Config, mostLayers } from "./config.ts";
 import type { TaskName } from "./contract.ts";
 import { dimensionsOf, type Encoded, firstToken, type Head, heads } from "./heads.ts";
 import type { Network } from "./network.ts";
@@ -110,7 +109,7 @@ function encode(net: Network, layout: Layout, config: Config, inputs: Readonly<R
   const prefix = net.weights.prefix(layout.prefix);
   const heads = config.size(["num_attention_heads", "n_heads"]);
   const inner = config.size(["intermediate_size", "hidden_dim"]);
-  const layers = config.size(["num_hidden_layers", "n_layers"]);
+  const layers = config.size(["num_hidden_layers", "n_layers"], undefined, mostLayers);
   const width = config.size("embedding_size", hidden);
   if (hidden % heads !== 0) throw new UnsupportedFormat(`config.json: ${heads} heads do not divide ${hidden}`);
   const tokens = inputs["input_ids"]!;
@@ -185,13 +184,9 @@ function countedPositions(net: Network, tokens: Value, padding: number): Value {
 
 /** MPNet: a table of buckets of distances for each head, [1, heads, n, n]. */
 function relativeBias(net: Network, name: string, n: number, heads: number, config: Config): Value {
-  net.origin = "relative positions";
   const count = config.size("relative_attention_num_buckets", 32);
-  const buckets = Array.from({ length: n * n }, (_, i) =>
-    bucketOf((i % n) - Math.floor(i / n), { bidirectional: true, count, farthest: 128 }),
-  );
-  const rows = net.rows(net.parameter(name, [count, heads]), net.constant(fromNumbers("i32", [n, n], buckets)));
-  return net.reshape(net.transpose(rows, [2, 0, 1]), [1, heads, n, n]);
+  const bucket = (row: number, column: number) => bucketOf(column - row, { bidirectional: true, count, farthest: 128 });
+  return net.bucketBias(name, { count, heads }, { rows: n, columns: n, bucket });
 }
 
 /** The head by the class that was saved. */

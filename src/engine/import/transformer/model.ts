@@ -4,7 +4,7 @@ import { CerebroError, FormatError } from "../../../base/errors.ts";
 import type { Program } from "../../hlo/graph.ts";
 import { type TensorType, zeros } from "../../hlo/tensor.ts";
 import type { InputShapes, Model, ModelPort } from "../../model.ts";
-import { parameterCount, type Weights } from "../flax/weights.ts";
+import { LazyTensor, parameterCount, type Weights } from "../flax/weights.ts";
 import type { Architecture, Entry, Extents, Values } from "./architecture.ts";
 import { Network } from "./network.ts";
 import type { Parameters } from "./parameters.ts";
@@ -77,7 +77,10 @@ function write(entry: Entry, weights: Parameters, extents: Extents, name: string
     name: `${name}: ${signature.name}`,
     inputs,
     outputs: outputs.map(({ port }) => port),
-    states: stateTypes.map((state) => ({ name: state.name, initial: zeros(state.dtype, state.shape) })),
+    states: stateTypes.map((state) => ({
+      name: state.name,
+      initial: new LazyTensor(state, () => zeros(state.dtype, state.shape)),
+    })),
     body,
   };
   return { program, net };

@@ -3,7 +3,8 @@
 import { UnsupportedFormat } from "../../../base/errors.ts";
 import { Builder } from "../../hlo/build.ts";
 import type { Value } from "../../hlo/graph.ts";
-import type { Tensor, TensorType } from "../../hlo/tensor.ts";
+import { type Tensor, type TensorType, toNumbers, zeros } from "../../hlo/tensor.ts";
+import { LazyTensor } from "../flax/weights.ts";
 import type { Matrix, Parameters } from "./parameters.ts";
 
 /** What masked scores are lowered by: far below any score, and still finite, as the reference has it. */
@@ -81,6 +82,34 @@ export class Network extends Builder {
       indexVectorDim: rank,
       sliceSizes: [1, width!],
     });
+  }
+
+  /**
+   * A bias for each head from a table [count, heads] of buckets: [1, heads, rows, columns], where `bucket` says which
+   * one a place takes. Made once when the program is compiled: everything about it is known.
+   */
+  bucketBias(
+    name: string,
+    table: { readonly count: number; readonly heads: number },
+    places: { readonly rows: number; readonly columns: number; bucket(row: number, column: number): number },
+  ): Value {
+    this.origin = `relative positions "${name}"`;
+    const { count, heads } = table;
+    const { rows, columns } = places;
+    const weight = this.weights.tensor(name, [count, heads]);
+    const shape = [1, heads, rows, columns];
+    const make = (): Tensor => {
+      const values = toNumbers(weight);
+      const bias = zeros("f32", shape);
+      for (let row = 0, at = 0; row < rows; row++) {
+        for (let column = 0; column < columns; column++, at++) {
+          const from = places.bucket(row, column) * heads;
+          for (let head = 0; head < heads; head++) bias.data[head * rows * columns + at] = values[from + head]!;
+        }
+      }
+      return bias;
+    };
+    return this.constant(new LazyTensor({ dtype: "f32", shape }, make));
   }
 
   embedding(ids: Value, name: string, count: number, width: number): Value {

@@ -16,9 +16,17 @@ const lastNames: Readonly<Record<string, string>> = {
   mean: "running_mean",
   var: "running_var",
 };
-/** What checkpoints hold that is no parameter: counters and tables that networks compute. */
-const harmless =
-  /(^|\.)(num_batches_tracked|position_ids|rotary_emb\.inv_freq|attn\.(masked_)?bias|attention\.(masked_)?bias|token_type_ids)$/;
+/** What checkpoints hold that is no parameter: counters, tables that networks compute, a training's own state. */
+const harmless = new RegExp(
+  [
+    String.raw`(^|\.)(num_batches_tracked|position_ids|token_type_ids|rotary_emb\.inv_freq|step)$`,
+    String.raw`(attn|attention)\.(masked_)?bias$`,
+    String.raw`^(opt_state|rng)\b`,
+    // Second names of the output layer's bias and of tied tables.
+    String.raw`^(cls\.predictions|lm_head|predictions)\.decoder\.bias$`,
+    String.raw`^(encoder|decoder)\.embed_tokens\.weight$`,
+  ].join("|"),
+);
 /** How many names a message lists. */
 const shownNames = 20;
 

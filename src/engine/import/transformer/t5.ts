@@ -2,7 +2,6 @@
 // 2020), and what Transformers' module computes.
 
 import type { Value } from "../../hlo/graph.ts";
-import { fromNumbers } from "../../hlo/tensor.ts";
 import {
   type Design,
   type Entry,
@@ -13,7 +12,7 @@ import {
   type StateType,
   type Values,
 } from "./architecture.ts";
-import type { Config } from "./config.ts";
+import { type Config, mostLayers } from "./config.ts";
 import { longestCache, tokensOf } from "./decoder.ts";
 import type { Network } from "./network.ts";
 import { bucketOf } from "./positions.ts";
@@ -35,7 +34,7 @@ interface Sizes {
 }
 
 function sizesOf(config: Config): Sizes {
-  const layers = config.size("num_layers");
+  const layers = config.size("num_layers", undefined, mostLayers);
   const feed = config.text("feed_forward_proj", "relu");
   const gated = feed.startsWith("gated-");
   const activation = feed.replace(/^gated-/, "");
@@ -45,7 +44,7 @@ function sizesOf(config: Config): Sizes {
     headWidth: config.size("d_kv"),
     inner: config.size("d_ff"),
     layers,
-    decoderLayers: config.size("num_decoder_layers", layers),
+    decoderLayers: config.size("num_decoder_layers", layers, mostLayers),
     vocabulary: config.size("vocab_size"),
     epsilon: config.number("layer_norm_epsilon", 1e-6),
     buckets: config.size("relative_attention_num_buckets", 32),
@@ -83,22 +82,19 @@ function distanceBias(
   distances: { rows: number; columns: number; at: (row: number, column: number) => number },
   { buckets: count, farthest, heads }: Sizes,
 ): Value {
-  net.origin = "relative positions";
-  const { rows, columns } = distances;
   const bidirectional = stack === "encoder";
   const known = new Map<number, number>();
-  const indices = Array.from({ length: rows * columns }, (_, i) => {
-    const distance = distances.at(Math.floor(i / columns), i % columns);
-    let bucket = known.get(distance);
-    if (bucket === undefined) {
-      bucket = bucketOf(distance, { bidirectional, count, farthest });
-      known.set(distance, bucket);
+  const bucket = (row: number, column: number): number => {
+    const distance = distances.at(row, column);
+    let found = known.get(distance);
+    if (found === undefined) {
+      found = bucketOf(distance, { bidirectional, count, farthest });
+      known.set(distance, found);
     }
-    return bucket;
-  });
-  const table = net.parameter(`${stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`, [count, heads]);
-  const each = net.rows(table, net.constant(fromNumbers("i32", [rows, columns], indices)));
-  return net.reshape(net.transpose(each, [2, 0, 1]), [1, heads, rows, columns]);
+    return found;
+  };
+  const name = `${stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`;
+  return net.bucketBias(name, { count, heads }, { rows: distances.rows, columns: distances.columns, bucket });
 }
 
 function embed(net: Network, tokens: Value, { vocabulary, width }: Sizes): Value {

@@ -7,6 +7,7 @@ import { expectClose, sourceOf } from "../../../../test/support/models.ts";
 import { evaluate } from "../../interpret/interpret.ts";
 import type { Tensor } from "../../hlo/tensor.ts";
 import { tensorsOfNpz } from "../flax/open.ts";
+import { CerebroError } from "../../../base/errors.ts";
 import { compile } from "../../compile/compile.ts";
 import { fromNumbers, toNumbers } from "../../hlo/tensor.ts";
 import { Session } from "../../session.ts";
@@ -159,4 +160,33 @@ test.each(["t5", "t5-gated"])("%s generates the reference's tokens with its cach
     expect(text).toEqual(wanted);
   });
   session.dispose();
+});
+
+test("damaged configurations end in an error of ours", () => {
+  let seed = 3;
+  const random = (limit: number) => (seed = (seed * 48271) % 2147483647) % limit;
+  const values = ["-1", "0", "1e9", "null", '"x"', "[]", "{}", "true", "0.5", "3", "17"];
+  for (const name of cases) {
+    const source = sourceOf(resolve(models, name));
+    const config = new TextDecoder().decode(source.files!.read("config.json"));
+    const lines = config.split("\n");
+    for (let round = 0; round < 25; round++) {
+      const changed = [...lines];
+      const at = random(lines.length);
+      changed[at] = changed[at]!.replace(/: [^[{]+?(,?)$/, `: ${values[random(values.length)]}$1`);
+      const read = (path: string) =>
+        path === "config.json" ? new TextEncoder().encode(changed.join("\n")) : source.files!.read(path);
+      try {
+        const model = openTransformer({ name, files: { list: (path) => source.files!.list(path), read } });
+        const extents = { batch: 1, sequence: 3, target: 2, tokens: 1, height: 16, width: 16 } as const;
+        for (const { name: signature, inputs } of model.signatures) {
+          const shape = (extent: unknown) =>
+            typeof extent === "number" ? extent : extents[extent as keyof typeof extents];
+          model.program(signature, Object.fromEntries(inputs.map((port) => [port.name, port.shape!.map(shape)])));
+        }
+      } catch (error) {
+        expect(error, `${name}: ${changed[at]}: ${String(error)}`).toBeInstanceOf(CerebroError);
+      }
+    }
+  }
 });

@@ -4,7 +4,7 @@ import { UnsupportedFormat } from "../../../base/errors.ts";
 import type { Value } from "../../hlo/graph.ts";
 import { type Tensor, zeros } from "../../hlo/tensor.ts";
 import { type Architecture, type Design, type Entry, floats, labelsOf, savedClass } from "./architecture.ts";
-import type { Config } from "./config.ts";
+import { type Config, mostLayers } from "./config.ts";
 import type { Network } from "./network.ts";
 
 type Pair = readonly [number, number];
@@ -43,7 +43,7 @@ export const vit: Design = (config, weights) => {
   const width = config.size("hidden_size");
   const heads = config.size("num_attention_heads");
   const inner = config.size("intermediate_size");
-  const layers = config.size("num_hidden_layers");
+  const layers = config.size("num_hidden_layers", undefined, mostLayers);
   const channels = config.size("num_channels", 3);
   const image = pairOf(config, "image_size", 224);
   const patch = pairOf(config, "patch_size", 16);
@@ -172,7 +172,7 @@ export const resnet: Design = (config, weights) => {
   const channels = config.size("num_channels", 3);
   const embedding = config.size("embedding_size", 64);
   const widths = config.sizes("hidden_sizes");
-  const depths = config.sizes("depths");
+  const depths = config.sizes("depths", undefined, mostLayers);
   const activation = config.text("hidden_act", "relu");
   const bottleneck = config.text("layer_type", "bottleneck") === "bottleneck";
   const early = config.flag("downsample_in_first_stage", false);
