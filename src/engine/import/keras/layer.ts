@@ -31,6 +31,8 @@ export interface Row {
   /** Whether masks of inputs stay on outputs; "stop" when absent. "own": the call sees to it. */
   readonly mask?: "keep" | "stop" | "own";
   readonly call: (call: Call, inputs: Item, kwargs: Arguments, rest: readonly Item[]) => Item;
+  /** Takes floats as they are instead of in the policy's type. */
+  readonly plain?: true;
   /** What the compatibility table says of it. */
   readonly note?: string;
 }
@@ -182,7 +184,7 @@ export function callLayer(run: Run, layer: Layer, inputs: Item, kwargs: Argument
     if (mask && result !== value) run.masks.set(result, mask);
     return result;
   };
-  const casting = layer.config.flag("autocast", true);
+  const casting = !row.plain && layer.config.flag("autocast", true);
   const given = casting ? mapValues(inputs, cast) : inputs;
   const result = row.call(
     call,

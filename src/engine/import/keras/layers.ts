@@ -1,12 +1,17 @@
 // The table of Keras's layers: class names as Keras 1, 2 and 3 register them.
 
 import type { Row } from "./layer.ts";
+import { attentionLayers } from "./layers/attention.ts";
+import { cellLayers } from "./layers/cells.ts";
 import { coreLayers } from "./layers/core.ts";
 import { convolutionLayers } from "./layers/convolution.ts";
 import { mergingLayers } from "./layers/merging.ts";
 import { normalizationLayers } from "./layers/normalization.ts";
 import { poolingLayers } from "./layers/pooling.ts";
+import { preprocessingLayers } from "./layers/preprocessing.ts";
+import { recurrentLayers } from "./layers/recurrent.ts";
 import { reshapingLayers } from "./layers/reshaping.ts";
+import { operationLayers } from "./operations.ts";
 import { Functional, Sequential } from "./graph.ts";
 
 const InputLayer: Row = {
@@ -27,4 +32,9 @@ export const layers: Readonly<Record<string, Row>> = {
   ...normalizationLayers,
   ...reshapingLayers,
   ...mergingLayers,
+  ...recurrentLayers,
+  ...cellLayers,
+  ...attentionLayers,
+  ...preprocessingLayers,
+  ...operationLayers,
 };
