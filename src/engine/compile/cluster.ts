@@ -228,7 +228,7 @@ class ClusterBuilder {
 
   finish(): Cluster {
     const { root, space, rowFrom, sources, reductions } = this;
-    const map = identity(space.length, 0, root.type.shape.length);
+    const map = identity(space, 0, root.type.shape.length);
     const expression = this.node(root, map, true);
     return { operations: this.used, root, space, rowFrom, expression, sources, reductions };
   }
@@ -300,7 +300,7 @@ class ClusterBuilder {
       reduced.every((axis, i) => shape[axis] === space[rowFrom + i]) &&
       map.every(({ steps }) => steps.every((step, k) => step === 0 || k < rowFrom));
     if (!fits) throw new Unfit(operation);
-    const rows = identity(space.length, rowFrom, reduced.length);
+    const rows = identity(space, rowFrom, reduced.length);
     let kept = 0;
     const inner = shape.map((_, axis) => {
       const at = reduced.indexOf(axis);

@@ -27,7 +27,7 @@ interface Rule {
 const float: Rule["accepts"] = isFloatLane;
 const integer: Rule["accepts"] = (dtype) => !isFloatLane(dtype) && dtype !== "i1";
 const number: Rule["accepts"] = (dtype) => dtype !== "i1";
-const any: Rule["accepts"] = () => true;
+const anyLanes: Rule["accepts"] = () => true;
 /** f16 and bf16 are rounded when an operation is done; small integers are cut. */
 const rule = (accepts: Rule["accepts"], emit: Rule["emit"]): Rule => ({ accepts, emit });
 const plain = (accepts: Rule["accepts"], opcode: number) => rule(accepts, (code) => void code.op(opcode));
@@ -41,7 +41,7 @@ const math1 = (name: string) => rule(float, (code, _, context) => void code.call
 const math2 = (name: string) => rule(float, (code, _, context) => void code.call(eachLane(context, name, 2)));
 /** By the type of the operands: floats, integers, and i1 (as masks). */
 const typed = (floats: number, integers: number, booleans?: number): Rule =>
-  rule(booleans === undefined ? number : any, (code, at) => {
+  rule(booleans === undefined ? number : anyLanes, (code, at) => {
     const { dtype } = at.inputs[0]!;
     code.op(dtype === "i1" ? booleans! : isFloatLane(dtype) ? floats : integers);
   });
@@ -51,7 +51,7 @@ const isConstant = (expression: Expression | undefined): expression is Expressio
 
 /** Maximum or minimum. With a constant that is no NaN, the single instruction that keeps the other operand's NaN does. */
 function extremum(which: "max" | "min"): Rule {
-  return rule(any, (code, at) => {
+  return rule(anyLanes, (code, at) => {
     const { dtype } = at.inputs[0]!;
     if (dtype === "i1") code.op(which === "max" ? op["v128.or"] : op["v128.and"]);
     else if (!isFloatLane(dtype)) code.op(op[`i32x4.${which}_${isUnsigned(dtype) ? "u" : "s"}`]);
@@ -312,7 +312,7 @@ const rules: { readonly [N in OpName]?: Rule } = {
   sqrt: plain(float, op["f32x4.sqrt"]),
   tan: math1("tan"),
   tanh: function1("tanh"),
-  convert: rule(any, emitConvert),
+  convert: rule(anyLanes, emitConvert),
 
   add: typed(op["f32x4.add"], op["i32x4.add"], op["v128.or"]),
   and: rule(
@@ -344,11 +344,11 @@ const rules: { readonly [N in OpName]?: Rule } = {
     (dtype) => !isFloatLane(dtype),
     (code) => void code.op(op["v128.xor"]),
   ),
-  compare: rule(any, emitCompare),
+  compare: rule(anyLanes, emitCompare),
   clamp: rule(number, emitClamp),
-  select: rule(any, emitSelect),
+  select: rule(anyLanes, emitSelect),
   requantize: rule((dtype) => dtype === "i32", emitRequantize),
-  lookup: rule(any, () => {}),
+  lookup: rule(anyLanes, () => {}),
 };
 
 /** Operations whose integer results may leave a small type. */

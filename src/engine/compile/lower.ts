@@ -166,7 +166,7 @@ class RegionLowering {
     if (operation.op === "reshape") {
       this.whole.aliases.set(result!, operand);
     } else {
-      const map = operandMap(operation, identity(shape.length, 0, shape.length), shape);
+      const map = operandMap(operation, identity(shape, 0, shape.length), shape);
       if (!map) return false;
       const { offset, strides } = walkOf(map, operand.type.shape, shape.length);
       const rowMajor = stridesOf(shape);

@@ -18,11 +18,14 @@ export interface Walk {
   readonly strides: readonly number[];
 }
 
-/** The map of a value whose dimensions are the space's from `from` on. */
-export function identity(rank: number, from: number, count: number): IndexMap {
+/**
+ * The map of a value whose dimensions are the space's from `from` on. What has one element does not move: equal
+ * elements have equal maps.
+ */
+export function identity(space: readonly number[], from: number, count: number): IndexMap {
   return Array.from({ length: count }, (_, i) => ({
     offset: 0,
-    steps: Array.from({ length: rank }, (__, k) => (k === from + i ? 1 : 0)),
+    steps: space.map((extent, k) => (k === from + i && extent !== 1 ? 1 : 0)),
   }));
 }
 
