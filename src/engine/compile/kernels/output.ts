@@ -4,12 +4,13 @@ import type { Code } from "../../../wasm/code.ts";
 import { op, type } from "../../../wasm/opcodes.ts";
 import { dtypes } from "../../hlo/dtype.ts";
 import type { Value } from "../../hlo/graph.ts";
-import type { OpName } from "../../hlo/ops.ts";
-import { emitExpression, type LeafExpression } from "../expression.ts";
+import { emitExpression, type Leaf } from "../expression.ts";
+import { sharedBlock } from "../functions.ts";
 import type { Access, Epilogue, Expression, KernelContext, Packing } from "../kernel.ts";
 import { loadLanes } from "../lanes.ts";
 import { loadSome, scaled, storeSome } from "./emit.ts";
-import { emitRequantization, prepare } from "./requantize.ts";
+import { prepare } from "./prepare.ts";
+import { emitRequantization } from "./requantize.ts";
 
 /** A result of rows of `columns` elements, and what is done to each element before it is stored. */
 export interface Output {
@@ -23,7 +24,7 @@ export interface Destination extends Output {
   readonly address: number;
   /** Addresses of the epilogue's operands. */
   readonly operands: readonly number[];
-  /** Address of `spillBytes` of memory, when there are any. */
+  /** Address of `spillBytes` of memory, if it needs any. */
   readonly spill: number;
 }
 
@@ -39,9 +40,13 @@ export function packsOf({ epilogue }: Output, first: number): Packing[] {
 export function outputKey({ columns, result, epilogue }: Output): string {
   if (!epilogue) return `${columns} ${result.type.dtype}`;
   const operands = epilogue.operands.map(({ value, access }) => `${value.type.dtype} ${access}`);
-  const { expression, requantizations } = prepare(epilogue);
+  const { expression, parts } = prepare(epilogue);
   const names = new Map<Expression, string>();
-  const fast = requantizations.map(({ input, ...rest }) => `${expressionKey(input, names)} ${JSON.stringify(rest)}`);
+  const fast = parts.map((part) => {
+    if (part.kind === "function") return `${part.name} ${expressionKey(part.input, names)}`;
+    const { input, ...rest } = part.requantization;
+    return `${JSON.stringify(rest)} ${expressionKey(input, names)}`;
+  });
   const { dtype } = epilogue.result.type;
   return `${columns} ${dtype} ${operands.join(";")} ${fast.join(";")} ${expressionKey(expression, names)}`;
 }
@@ -81,31 +86,14 @@ export interface Region {
   readonly lastLanes: number;
 }
 
-/** Operations whose code is a few instructions, without calls. */
-const short = new Set<OpName>([
-  ...([
-    "add",
-    "subtract",
-    "multiply",
-    "divide",
-    "maximum",
-    "minimum",
-    "clamp",
-    "select",
-    "compare",
-    "and",
-    "or",
-  ] as const),
-  ...(["negate", "abs", "sqrt", "rsqrt", "floor", "ceil", "convert"] as const),
-]);
-const isShort = (expression: Expression): boolean =>
-  expression.kind !== "apply" || (short.has(expression.op) && expression.inputs.every(isShort));
+/** Bytes for one vector of each sum of the largest tile. */
+const slotBytes = 256;
 
-/** Bytes of scratch memory that an output needs for a tile: sums that live across calls would be spilled in the loops. */
+/** Bytes of scratch memory that an output needs: sums, then the results of functions. */
 export function spillBytes({ epilogue }: Output): number {
   if (!epilogue) return 0;
-  const { expression, requantizations } = prepare(epilogue);
-  return [expression, ...requantizations.map(({ input }) => input)].every(isShort) ? 0 : 512;
+  const { calls, parts } = prepare(epilogue);
+  return calls ? slotBytes * (1 + parts.length) : 0;
 }
 
 /** Stores the sums of a tile; `sums[r * vectors + v]` are locals of type v128. */
@@ -117,15 +105,16 @@ export function emitStore(
   sums: readonly number[],
 ): void {
   const { columns, epilogue } = to;
+  const { expression, parts, calls } = epilogue
+    ? prepare(epilogue)
+    : { expression: undefined, parts: [], calls: false };
   const count = region.rows * region.vectors;
-  const spilled = spillBytes(to) > 0;
-  if (spilled) {
-    for (let i = 0; i < count; i++)
-      code
-        .get(to.spill)
-        .get(sums[i]!)
-        .memory(op["v128.store"], i * 16);
-  }
+  const keep = (slot: number, i: number, push: () => void) => {
+    code.get(to.spill);
+    push();
+    code.memory(op["v128.store"], slot * slotBytes + i * 16);
+  };
+  if (calls) for (let i = 0; i < count; i++) keep(0, i, () => code.get(sums[i]!));
   // element = row * columns + column; one address for each tensor that is walked like the result.
   const element = code.local(type.i32);
   code.get(region.row).i32(columns).op(op["i32.mul"]).get(region.column).op(op["i32.add"]).set(element);
@@ -152,45 +141,71 @@ export function emitStore(
     const at = start === undefined ? base : addressOf(base, start, bytes);
     return { dtype: value.type.dtype, access, bytes, at, kept: code.local(type.v128) };
   });
-  const { expression, requantizations } = epilogue ? prepare(epilogue) : { expression: undefined, requantizations: [] };
-  const value = code.local(type.v128);
-  for (let v = 0; v < region.vectors; v++) {
-    const lanes = v === region.vectors - 1 ? region.lastLanes : 4;
-    for (const { dtype: its, access, bytes, at, kept } of operands) {
-      if (access === "column") loadSome(code, its, at, v * 4 * bytes, lanes);
-      else if (access === "scalar" && v === 0) loadLanes(code.get(at), its, "splat");
-      else continue;
-      code.set(kept);
-    }
-    for (let r = 0; r < region.rows; r++) {
-      const i = r * region.vectors + v;
-      const row = r * region.rowStep;
-      const offset = (row * columns + v * 4) * resultBytes;
-      if (!expression) {
-        storeSome(code, dtype, resultAt, offset, lanes, sums[i]!);
-        continue;
+  const sumAt = (i: number) => {
+    if (calls) code.get(to.spill).memory(op["v128.load"], i * 16);
+    else code.get(sums[i]!);
+  };
+  /** Goes through the vectors of the tile; `push` is for the leaves of expressions there. */
+  const each = (at: (i: number, row: number, v: number, lanes: number, push: Leaf) => void) => {
+    for (let v = 0; v < region.vectors; v++) {
+      const lanes = v === region.vectors - 1 ? region.lastLanes : 4;
+      for (const { dtype: its, access, bytes, at: address, kept } of operands) {
+        if (access === "column") loadSome(code, its, address, v * 4 * bytes, lanes);
+        else if (access === "scalar" && v === 0) loadLanes(code.get(address), its, "splat");
+        else continue;
+        code.set(kept);
       }
-      const push = (leaf: LeafExpression): void => {
-        if (leaf.kind === "accumulator") {
-          if (spilled) code.get(to.spill).memory(op["v128.load"], i * 16);
-          else code.get(sums[i]!);
-          return;
-        }
-        const fast = requantizations[leaf.index - operands.length];
-        if (fast) {
-          emitExpression(code, context, fast.input, 4, push);
-          emitRequantization(code, fast, (index) => code.get(operands[index]!.kept));
-          return;
-        }
-        const { dtype: its, access, bytes, at, kept } = operands[leaf.index]!;
-        if (access === "element") loadSome(code, its, at, (row * columns + v * 4) * bytes, lanes);
-        else if (access === "row") loadLanes(code.get(at), its, "splat", row * bytes);
-        else if (access === "table") code.get(at);
-        else code.get(kept);
-      };
+      for (let r = 0; r < region.rows; r++) {
+        const i = r * region.vectors + v;
+        const row = r * region.rowStep;
+        const push: Leaf = (leaf) => {
+          if (leaf.kind === "accumulator") {
+            sumAt(i);
+            return;
+          }
+          const number = leaf.index - operands.length;
+          const part = parts[number];
+          if (part?.kind === "function") {
+            code.get(to.spill).memory(op["v128.load"], (1 + number) * slotBytes + i * 16);
+            return;
+          }
+          if (part?.kind === "requantization") {
+            emitExpression(code, context, part.requantization.input, 4, push);
+            emitRequantization(code, part.requantization, (index) => code.get(operands[index]!.kept));
+            return;
+          }
+          const { dtype: its, access, bytes, at: address, kept } = operands[leaf.index]!;
+          if (access === "element") loadSome(code, its, address, (row * columns + v * 4) * bytes, lanes);
+          else if (access === "row") loadLanes(code.get(address), its, "splat", row * bytes);
+          else if (access === "table") code.get(address);
+          else code.get(kept);
+        };
+        at(i, row, v, lanes, push);
+      }
+    }
+  };
+  parts.forEach((part, number) => {
+    if (part.kind !== "function") return;
+    each((i, _row, _v, _lanes, push) => {
+      keep(1 + number, i, () => emitExpression(code, context, part.input, 4, push));
+    });
+    code
+      .get(to.spill)
+      .i32((1 + number) * slotBytes)
+      .op(op["i32.add"]);
+    code
+      .get(to.spill)
+      .i32((1 + number) * slotBytes + count * 16)
+      .op(op["i32.add"]);
+    code.call(sharedBlock(context, part.name));
+  });
+  const value = code.local(type.v128);
+  each((i, row, v, lanes, push) => {
+    if (expression) {
       emitExpression(code, context, expression, 4, push);
       code.set(value);
-      storeSome(code, dtype, resultAt, offset, lanes, value);
     }
-  }
+    const offset = (row * columns + v * 4) * resultBytes;
+    storeSome(code, dtype, resultAt, offset, lanes, expression ? value : sums[i]!);
+  });
 }

@@ -5,7 +5,7 @@ import type { Code } from "../../../wasm/code.ts";
 import { op, type } from "../../../wasm/opcodes.ts";
 import { is, type Operation } from "../../hlo/graph.ts";
 import type { Tensor } from "../../hlo/tensor.ts";
-import type { Epilogue, Expression, Packing } from "../kernel.ts";
+import type { Epilogue, Expression } from "../kernel.ts";
 import { splatF32, splatI32 } from "../lanes.ts";
 
 /** A multiplier or a shift: an operand of the epilogue, or a number. */
@@ -22,14 +22,6 @@ export interface Requantization {
   readonly max: number;
 }
 
-/** An epilogue whose requantizations have become leaves: operands numbered after the real ones. */
-export interface Prepared {
-  readonly expression: Expression;
-  readonly requantizations: readonly Requantization[];
-  /** Operands are counted from the epilogue's first. */
-  readonly packs: readonly Packing[];
-}
-
 /**
  * Farthest shift to the right. A result within 512 of zero has at most 9 bits before and 14 behind the point, so
  * f32 holds it and its half exactly; larger ones are clamped, however they are rounded.
@@ -37,40 +29,13 @@ export interface Prepared {
 const farthest = -14;
 const largest = 512;
 
-const prepared = new WeakMap<Epilogue, Prepared>();
-
-export function prepare(epilogue: Epilogue): Prepared {
-  let result = prepared.get(epilogue);
-  if (!result) prepared.set(epilogue, (result = rewrite(epilogue)));
-  return result;
-}
-
-function rewrite(epilogue: Epilogue): Prepared {
-  const requantizations: Requantization[] = [];
-  const packs: Packing[] = [];
-  const known = new Map<Expression, Expression>();
-  const visit = (node: Expression): Expression => {
-    if (node.kind !== "apply") return node;
-    let made = known.get(node);
-    if (made) return made;
-    const inputs = node.inputs.map(visit);
-    const fast = requantizationOf(epilogue, node, inputs);
-    if (fast) {
-      made = { kind: "operand", index: epilogue.operands.length + requantizations.push(fast) - 1, dtype: node.dtype };
-      const { shift } = fast;
-      if ("operand" in shift) packs.push({ operand: shift.operand, key: "powers of two", pack: powersOfTwo });
-    } else made = { ...node, inputs };
-    known.set(node, made);
-    return made;
-  };
-  return { expression: visit(epilogue.expression), requantizations, packs };
-}
-
-function powersOfTwo({ data, shape }: Tensor): Tensor {
+/** Shifts as numbers to multiply by. */
+export function powersOfTwo({ data, shape }: Tensor): Tensor {
   return { dtype: "f32", shape, data: Float32Array.from(data as Int32Array, (shift) => 2 ** shift) };
 }
 
-function requantizationOf(
+/** How a `requantize` of an epilogue, with these inputs, is done here; undefined when it is not. */
+export function requantizationOf(
   epilogue: Epilogue,
   node: Expression & { readonly kind: "apply" },
   [input, multiplier, shift]: readonly Expression[],
