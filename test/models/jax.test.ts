@@ -1,14 +1,17 @@
 // Programs that jax.export wrote (jax/make.py), with the results that JAX gave.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { dtypes, kindOf } from "../../src/engine/hlo/dtype.ts";
+import { kindOf } from "../../src/engine/hlo/dtype.ts";
+import { bindInputs } from "../../src/engine/hlo/bind.ts";
 import { type Tensor, toNumbers } from "../../src/engine/hlo/tensor.ts";
 import { verify } from "../../src/engine/hlo/verify.ts";
 import { tensorOfNpy } from "../../src/engine/import/arrays.ts";
 import { jaxExport } from "../../src/engine/import/jax/export.ts";
+import { hloProto } from "../../src/engine/import/jax/hlo/format.ts";
 import { evaluate } from "../../src/engine/interpret/interpret.ts";
+import type { Model, Signature } from "../../src/engine/model.ts";
 import { zipContent, zipEntries } from "../../src/formats/zip.ts";
 import { expectClose, sourceOf, type Tolerance } from "../support/models.ts";
 
@@ -36,10 +39,30 @@ function arraysOf(path: string): { inputs: Tensor[]; outputs: Tensor[] } {
   return { inputs, outputs };
 }
 
+/** Runs a model and compares its results with those of the framework. */
+function compare(model: Model, name: string): void {
+  const { inputs, outputs } = arraysOf(join(folder, `${name}.npz`));
+  const ports = model.signatures[0]!.inputs;
+  const program = model.program(undefined, Object.fromEntries(ports.map((port, i) => [port.name, inputs[i]!.shape])));
+  verify(program);
+  const given = program.inputs.map(({ type }, i): Tensor => ({ ...inputs[i]!, dtype: type.dtype }));
+  const results = evaluate(program, given);
+  expect(program.outputs.length).toBe(outputs.length);
+  outputs.forEach((expected, i) => {
+    const { dtype, shape } = results[i]!;
+    expect(shape, `output ${i}`).toEqual(expected.shape);
+    const numbers = toNumbers({ ...expected, dtype });
+    if (kindOf(dtype) !== "float" && kindOf(dtype) !== "complex")
+      expect([...toNumbers(results[i]!)]).toEqual([...numbers]);
+    else expectClose(results[i]!, numbers, tolerances[dtype], `${name} output ${i}`);
+  });
+}
+
 describe("jax.export", () => {
   test.each(names)("%s", (name) => {
     const source = sourceOf(join(folder, `${name}.jaxexport`));
     expect(jaxExport.matches(source)).toBe(true);
+    expect(hloProto.matches(source)).toBe(false);
     const model = jaxExport.open(source);
     if (name.startsWith("refused")) {
       expect(model.missing.map(({ op }) => op)).toEqual([
@@ -50,21 +73,57 @@ describe("jax.export", () => {
       return;
     }
     expect(model.missing).toEqual([]);
-    const { inputs, outputs } = arraysOf(join(folder, `${name}.npz`));
-    const ports = model.signatures[0]!.inputs;
-    const program = model.program(undefined, Object.fromEntries(ports.map((port, i) => [port.name, inputs[i]!.shape])));
-    verify(program);
-    const given = program.inputs.map(({ type }, i): Tensor => ({ ...inputs[i]!, dtype: type.dtype }));
-    const results = evaluate(program, given);
-    expect(program.outputs.length).toBe(outputs.length);
-    outputs.forEach((expected, i) => {
-      const { dtype } = results[i]!;
-      expect(results[i]!.shape, `output ${i}`).toEqual(expected.shape);
-      const numbers = toNumbers({ ...expected, dtype });
-      if (kindOf(dtype) !== "float" && kindOf(dtype) !== "complex")
-        expect([...toNumbers(results[i]!)]).toEqual([...numbers]);
-      else expectClose(results[i]!, numbers, tolerances[dtype], `${name} output ${i}`);
-    });
-    expect(Object.keys(dtypes)).toContain(results[0]!.dtype);
+    compare(model, name);
+  });
+});
+
+describe("HLO protocol buffers", () => {
+  test.each(names.filter((name) => existsSync(join(folder, `${name}.hlo`))))("%s", (name) => {
+    const source = sourceOf(join(folder, `${name}.hlo`));
+    expect(hloProto.matches(source)).toBe(true);
+    expect(jaxExport.matches(source)).toBe(false);
+    const model = hloProto.open(source);
+    expect(model.missing).toEqual([]);
+    compare(model, name);
+  });
+});
+
+describe("ports", () => {
+  const open = (name: string) => jaxExport.open(sourceOf(join(folder, `${name}.jaxexport`)));
+
+  test("have the names of the tracer and of the trees", () => {
+    const [{ inputs, outputs }] = open("mlp_batch").signatures as [Signature];
+    expect(inputs.map(({ name }) => name)).toEqual([
+      "params.hidden.bias",
+      "params.hidden.kernel",
+      "params.out.bias",
+      "params.out.kernel",
+      "x",
+    ]);
+    expect(inputs.at(-1)!.shape).toEqual(["b", 6]);
+    expect(outputs.map(({ name }) => name)).toEqual(["logits", "probabilities"]);
+  });
+
+  test("of unused arguments are left out", () => {
+    expect(open("unused_arguments").signatures[0]!.inputs.map(({ name }) => name)).toEqual(["x", "n"]);
+    expect(open("unused_arguments").signatures[0]!.outputs.map(({ name }) => name)).toEqual(["answer.0", "answer.1.0"]);
+  });
+
+  test("may be bound to weights", () => {
+    const { inputs, outputs } = arraysOf(join(folder, "mlp_batch.npz"));
+    const program = open("mlp_batch").program("main", { x: [4, 6] });
+    const weights = Object.fromEntries(program.inputs.slice(0, 4).map(({ name }, i) => [name, inputs[i]!]));
+    const joined = bindInputs(program, weights);
+    verify(joined);
+    expect(joined.inputs.map(({ name }) => name)).toEqual(["x"]);
+    expectClose(evaluate(joined, [inputs[4]!])[0]!, toNumbers(outputs[0]!));
+    expect(() => bindInputs(program, { "params.out.bias": inputs[4]! })).toThrow(/params.out.bias/);
+  });
+
+  test("with symbolic extents have to agree", () => {
+    const model = open("symbolic_shapes");
+    expect(model.signatures[0]!.inputs[0]!.shape).toEqual(["2*b", 4]);
+    expect(model.program("main", { y: [5, 4] }).inputs[0]!.type.shape).toEqual([10, 4]);
+    expect(() => model.program("main", { x: [7, 4], y: [3, 4] })).toThrow(/shapes/i);
   });
 });

@@ -408,6 +408,13 @@ def custom_rules(x):
     return jax.grad(lambda v: jax.checkpoint(lambda w: inner(clipped(w)).sum())(v))(x), jax.hessian(lambda v: (v**3).sum())(x[0])
 
 
+also_as_hlo = set(
+    "mlp_gradient scan while_loop cond_and_switch fft sorting threefry philox cholesky_and_solve double complex_numbers "
+    "convolution_2d convolution_gradient gather_and_scatter cumulative small_integers dynamic_slices pooling bits "
+    "elementwise bfloat16".split()
+)
+
+
 def stored(array):
     array = np.asarray(array)
     return array.view(np.uint16) if array.dtype == jnp.bfloat16 else array
@@ -428,6 +435,9 @@ def make(name):
         inputs = {f"in_{n}": stored(leaves[i]) for n, i in enumerate(exported.module_kept_var_idx)}
         with open(f"{name}.jaxexport", "wb") as file:
             file.write(exported.serialize())
+        if name in also_as_hlo:
+            with open(f"{name}.hlo", "wb") as file:
+                file.write(jax.jit(function).lower(*args).compiler_ir("hlo").as_serialized_hlo_module_proto())
         np.savez_compressed(f"{name}.npz", **inputs, **{f"out_{n}": stored(r) for n, r in enumerate(results)})
 
 

@@ -2,6 +2,8 @@
 
 import { utf8 } from "../../../base/text.ts";
 import type { Model, ModelFormat, Source } from "../../model.ts";
+import { jaxExport } from "./export.ts";
+import { hloProto } from "./hlo/format.ts";
 import { isBytecode, readBytecode } from "./mlir/bytecode.ts";
 import { parseModule } from "./mlir/operations.ts";
 import { modelOf } from "./model.ts";
@@ -26,3 +28,6 @@ export const stablehlo: ModelFormat = {
     return modelOf(withoutVersions(module), { format: "stablehlo", name, metadata: new Map([["producer", producer]]) });
   },
 };
+
+/** Every format of this folder, the surest first. */
+export const formats: readonly ModelFormat[] = [stablehlo, jaxExport, hloProto];

@@ -7,7 +7,7 @@ import type { TensorType } from "../../hlo/tensor.ts";
 import type { Block, Operation, Region as MlirRegion, Type, Value as MlirValue } from "./mlir/module.ts";
 import { ruleOf } from "./ops.ts";
 import { dequantize, expressed, quantize, quantizedElement } from "./quantized.ts";
-import { type Agreement, isValue, type Lowered, originOf, Site, type Walker } from "./site.ts";
+import { type Agreement, isValue, type Lowered, partsOf, originOf, Site, type Walker } from "./site.ts";
 
 /** Deepest nesting of calls, and most calls altogether. */
 const maximumDepth = 100;
@@ -100,10 +100,15 @@ export class Inliner implements Walker {
     const region = outer.region(parameters, (inner, ...given) => {
       this.build = inner;
       let next = 0;
-      for (const parameter of block.parameters) {
-        this.values.set(parameter, parameter.type.kind === "token" ? undefined : this.nextOf(given, next++, operation));
-      }
-      return this.block(block).filter(isValue);
+      const take = (type: Type): Lowered => {
+        if (type.kind === "token") return undefined;
+        if (type.kind === "tuple") return type.elements.map(take);
+        const value = given[next++];
+        if (!value) throw new FormatError(`${originOf(operation)}: region takes more than ${given.length} values`);
+        return value;
+      };
+      for (const parameter of block.parameters) this.values.set(parameter, take(parameter.type));
+      return this.block(block).flatMap(partsOf);
     });
     this.build = outer;
     return region;
@@ -111,12 +116,6 @@ export class Inliner implements Walker {
 
   inline(operation: Operation, index: number): readonly Lowered[] {
     return this.block(blockOf(operation.regions[index], `${originOf(operation)}: region ${index}`));
-  }
-
-  private nextOf(given: readonly Value[], index: number, operation: Operation): Value {
-    const value = given[index];
-    if (!value) throw new FormatError(`${originOf(operation)}: region takes more than ${given.length} values`);
-    return value;
   }
 
   /** The operations of a block; gives what its last one returns. */

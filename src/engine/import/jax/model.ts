@@ -11,7 +11,7 @@ import { blockOf, functionsOf, Inliner, withChecks } from "./inline.ts";
 import { type Attribute, type Operation, operationsIn, showType, type Type, type Value } from "./mlir/module.ts";
 import { ruleOf } from "./ops.ts";
 import { quantizationOf } from "./quantized.ts";
-import { elementType, isValue, type Lowered, originOf } from "./site.ts";
+import { elementType, type Lowered, originOf, partsOf as valuesOf } from "./site.ts";
 
 /** What is known of the ports besides their types: names and symbolic extents from a `jax.export` artifact. */
 export interface Described {
@@ -228,9 +228,7 @@ export function modelOf(module: Operation, described: Described): Model {
       return builder.scalar(element ?? "i32", number);
     });
     const inliner = new Inliner(new Map([...functions, ["main", main!]]), builder);
-    const flatten = (lowered: Lowered): Lowered[] =>
-      Array.isArray(lowered) ? lowered.flatMap(flatten) : lowered === undefined ? [] : [lowered];
-    const results = inliner.call("main", operands).flatMap(flatten).filter(isValue);
+    const results = inliner.call("main", operands).flatMap(valuesOf);
     const { all, checks } = withChecks(results, inliner.checks);
     const port = (declaredPort: ModelPort, type: TensorType): Port => ({
       name: declaredPort.name,

@@ -14,7 +14,8 @@ import { scalar, type TensorType } from "../../hlo/tensor.ts";
 import { constantOf } from "../../interpret/interpret.ts";
 import { customCall } from "./customcall.ts";
 import { einsum } from "./einsum.ts";
-import type { Lowered, Site } from "./site.ts";
+import type { Type } from "./mlir/module.ts";
+import { likewise, type Lowered, type Site } from "./site.ts";
 
 /** What one operation becomes: its results. */
 export type Rule = (site: Site) => readonly Lowered[];
@@ -314,8 +315,7 @@ function loop(site: Site): readonly Lowered[] {
   const { lowered, operands } = site;
   const types = operands.map(({ type }) => type);
   const results = site.build.all("while", operands, {}, [site.region(0, types), site.region(1, types)]);
-  let next = 0;
-  return lowered.map((each) => (each === undefined ? undefined : results[next++]));
+  return likewise(lowered, results);
 }
 
 /** A branch that is known while loading (the platform's) is inlined, the others are left out. */
@@ -331,7 +331,9 @@ function branches(op: "case" | "if"): Rule {
     const regions = site.operation.regions.map((_, i) => site.region(i));
     const results = site.build.all(op, [site.operand(0)], {}, regions);
     let next = 0;
-    return site.operation.results.map(({ type }) => (type.kind === "token" ? undefined : results[next++]));
+    const place = (type: Type): Lowered =>
+      type.kind === "token" ? undefined : type.kind === "tuple" ? type.elements.map(place) : results[next++];
+    return site.operation.results.map(({ type }) => place(type));
   };
 }
 

@@ -34,7 +34,20 @@ export interface Agreement {
 const maximumKnown = 4096;
 
 export function isValue(lowered: Lowered): lowered is Value {
-  return lowered !== undefined && !Array.isArray(lowered);
+  return lowered !== undefined && "type" in lowered;
+}
+
+/** The values that something consists of, tuples taken apart. */
+export function partsOf(lowered: Lowered): Value[] {
+  return isValue(lowered) ? [lowered] : (lowered ?? []).flatMap(partsOf);
+}
+
+/** Values in the places of another's: tuples and tokens as there. */
+export function likewise(pattern: readonly Lowered[], values: readonly Value[]): Lowered[] {
+  let next = 0;
+  const place = (each: Lowered): Lowered =>
+    each === undefined ? undefined : isValue(each) ? values[next++] : each.map(place);
+  return pattern.map(place);
 }
 
 /** Integers of any attribute that holds some: array<i64: …>, dense<…>, [1, 2], 1. */
@@ -87,9 +100,9 @@ export class Site {
     return isValue(value) ? value : this.fail(`operand ${index} is no tensor`);
   }
 
-  /** All operands that are tensors; tokens are left out. */
+  /** All operands that are tensors: tuples taken apart, tokens left out. */
   get operands(): Value[] {
-    return this.lowered.filter(isValue);
+    return this.lowered.flatMap(partsOf);
   }
 
   // Attributes.
