@@ -4,17 +4,26 @@ import { FormatError } from "../base/errors.ts";
 import { weightsOnly } from "./import/flax/format.ts";
 import { flaxExport } from "./import/flax/join.ts";
 import { layered } from "./import/flax/layers.ts";
+import { formats as hloFormats } from "./import/jax/format.ts";
+import { hloSupport } from "./import/jax/support.ts";
 import { tfliteSupport } from "./import/tflite/operators.ts";
 import { tflite } from "./import/tflite/tflite.ts";
 import { transformer, transformerSupport } from "./import/transformer/format.ts";
 import type { Model, ModelFormat, OpSupport, Source } from "./model.ts";
 
 /** Formats in the order they are tried: the ones with the surest marks first. */
-export const modelFormats: readonly ModelFormat[] = [tflite, transformer, layered, flaxExport, weightsOnly];
+export const modelFormats: readonly ModelFormat[] = [
+  tflite,
+  ...hloFormats,
+  transformer,
+  layered,
+  flaxExport,
+  weightsOnly,
+];
 
 /** Support tables by the names that `cerebro compat` knows them by. */
 export const modelSupport = {
-  hlo: [],
+  hlo: hloSupport,
   tflite: tfliteSupport,
   tensorflow: [],
   keras: [],
