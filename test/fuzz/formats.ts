@@ -26,6 +26,7 @@ import { buildImage } from "../../src/packages/image.ts";
 import type { StoredPackage } from "../../src/packages/store.ts";
 import type { Index } from "../../src/packages/storeindex.ts";
 import { unpack } from "../../src/packages/unpack.ts";
+import { modelTargets } from "./models.ts";
 
 /** Output allowed to decompressors: far more than any seed needs. */
 const outputLimit = 8 << 20;
@@ -221,6 +222,7 @@ function stored({ control, name, version, architecture, controlFiles }: Deb, { r
 
 /** Every format by its name. */
 export const targets: Readonly<Record<string, Target>> = {
+  ...modelTargets,
   deb: {
     seeds: debs,
     run(bytes) {
