@@ -6,7 +6,7 @@ import { sameType, type Tensor, type TensorType, typeText } from "../../hlo/tens
 import type { Model, ModelFiles, ModelFormat, ModelPort, Source } from "../../model.ts";
 import { jaxExport } from "../jax/export.ts";
 import { weightsOfDirectory } from "./open.ts";
-import { LazyTensor, parameterCount, type Weight, type Weights } from "./weights.ts";
+import { lazyTensor, parameterCount, type Weight, type Weights } from "./weights.ts";
 
 const shownNames = 20;
 
@@ -67,7 +67,7 @@ export function joinWeights(model: Model, weights: Weights): Model {
       const wanted = `${port.dtype}[${port.shape?.join() ?? "?"}]`;
       throw new FormatError(`${model.name}: input ${port.name} is ${wanted}, "${weight.name}" is ${typeText(weight)}`);
     }
-    tensors[port.name] = new LazyTensor(weight, () => weight.read());
+    tensors[port.name] = lazyTensor(weight, () => weight.read());
   }
   const used = new Set(assigned.values());
   const unused = weights.list

@@ -1,9 +1,8 @@
 // Weights: named tensors, whatever file or directory they are in, decoded when they are asked for.
 
 import { FormatError } from "../../../base/errors.ts";
-import type { DType } from "../../hlo/dtype.ts";
-import { elementCount, type Tensor, type TensorType } from "../../hlo/tensor.ts";
 import type { TensorData } from "../../hlo/dtype.ts";
+import { elementCount, type Tensor, type TensorType } from "../../hlo/tensor.ts";
 
 /** One array of a checkpoint. */
 export interface Weight extends TensorType {
@@ -22,23 +21,19 @@ export interface Weights {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-/** A tensor whose elements are read when someone looks at them: opening a model reads no weights. */
-export class LazyTensor implements Tensor {
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-  private readonly read: () => Tensor;
-  private tensor: Tensor | undefined;
-
-  constructor({ dtype, shape }: TensorType, read: () => Tensor) {
-    this.dtype = dtype;
-    this.shape = shape;
-    this.read = read;
-  }
-
-  get data(): TensorData {
-    this.tensor ??= this.read();
-    return this.tensor.data;
-  }
+/**
+ * A tensor whose elements are read when someone looks at them: opening a model reads no weights. A plain object, so
+ * that copying or comparing its properties sees the elements.
+ */
+export function lazyTensor({ dtype, shape }: TensorType, read: () => Tensor): Tensor {
+  let data: TensorData | undefined;
+  return {
+    dtype,
+    shape,
+    get data() {
+      return (data ??= read().data);
+    },
+  };
 }
 
 /** Numbers in all arrays. */

@@ -4,7 +4,7 @@ import { CerebroError, FormatError } from "../../../base/errors.ts";
 import type { Program } from "../../hlo/graph.ts";
 import { type TensorType, zeros } from "../../hlo/tensor.ts";
 import type { InputShapes, Model, ModelPort } from "../../model.ts";
-import { LazyTensor, parameterCount, type Weights } from "../flax/weights.ts";
+import { lazyTensor, parameterCount, type Weights } from "../flax/weights.ts";
 import type { Architecture, Entry, Extents, Values } from "./architecture.ts";
 import { Network } from "./network.ts";
 import type { Parameters } from "./parameters.ts";
@@ -79,7 +79,7 @@ function write(entry: Entry, weights: Parameters, extents: Extents, name: string
     outputs: outputs.map(({ port }) => port),
     states: stateTypes.map((state) => ({
       name: state.name,
-      initial: new LazyTensor(state, () => zeros(state.dtype, state.shape)),
+      initial: lazyTensor(state, () => zeros(state.dtype, state.shape)),
     })),
     body,
   };

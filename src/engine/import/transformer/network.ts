@@ -4,7 +4,7 @@ import { UnsupportedFormat } from "../../../base/errors.ts";
 import { Builder } from "../../hlo/build.ts";
 import type { Value } from "../../hlo/graph.ts";
 import { type Tensor, type TensorType, toNumbers, zeros } from "../../hlo/tensor.ts";
-import { LazyTensor } from "../flax/weights.ts";
+import { lazyTensor } from "../flax/weights.ts";
 import type { Matrix, Parameters } from "./parameters.ts";
 
 /** What masked scores are lowered by: far below any score, and still finite, as the reference has it. */
@@ -109,7 +109,7 @@ export class Network extends Builder {
       }
       return bias;
     };
-    return this.constant(new LazyTensor({ dtype: "f32", shape }, make));
+    return this.constant(lazyTensor({ dtype: "f32", shape }, make));
   }
 
   embedding(ids: Value, name: string, count: number, width: number): Value {

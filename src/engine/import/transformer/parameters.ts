@@ -3,7 +3,7 @@
 
 import { FormatError } from "../../../base/errors.ts";
 import { type Tensor, stridesOf, tensor, type TensorType, typeText } from "../../hlo/tensor.ts";
-import { LazyTensor, type Weight, type Weights } from "../flax/weights.ts";
+import { lazyTensor, type Weight, type Weights } from "../flax/weights.ts";
 
 /** Collections of Flax variables, and what saving wrapped models leaves in front. */
 const collections = /^(params|batch_stats|module|_orig_mod|0\.auto_model|state)\./;
@@ -63,7 +63,7 @@ export class Parameters {
   constructor(weights: Weights) {
     for (const weight of weights.list) {
       const { name, kernel } = canonical(weight.name);
-      this.entries.set(name, { weight, kernel, tensor: new LazyTensor(weight, () => weight.read()) });
+      this.entries.set(name, { weight, kernel, tensor: lazyTensor(weight, () => weight.read()) });
     }
   }
 
@@ -125,7 +125,7 @@ export class Parameters {
   view(key: string, type: TensorType, make: () => Tensor): Tensor {
     const known = this.views.get(key);
     if (known) return known;
-    const made = new LazyTensor(type, make);
+    const made = lazyTensor(type, make);
     this.views.set(key, made);
     return made;
   }
@@ -149,7 +149,7 @@ export class Parameters {
 }
 
 function placeholder(type: TensorType): Tensor {
-  return new LazyTensor(type, () => {
+  return lazyTensor(type, () => {
     throw new FormatError("weights: a missing one was read");
   });
 }
