@@ -9,13 +9,14 @@ import { convolutions } from "./ops/convolution.ts";
 import { dense } from "./ops/dense.ts";
 import { elementwise } from "./ops/elementwise.ts";
 import { recurrent } from "./ops/recurrent.ts";
+import { detection } from "./ops/detection.ts";
 import { reductions } from "./ops/reduce.ts";
 import { resizes } from "./ops/resize.ts";
 import { shapes } from "./ops/shape.ts";
 
 export const operators: ReadonlyMap<string, Lower> = new Map(
-  [elementwise, activations, dense, convolutions, shapes, reductions, resizes, control, recurrent].flatMap((table) =>
-    Object.entries(table),
+  [elementwise, activations, dense, convolutions, shapes, reductions, resizes, control, recurrent, detection].flatMap(
+    (table) => Object.entries(table),
   ),
 );
 

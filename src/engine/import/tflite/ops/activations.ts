@@ -59,8 +59,13 @@ function tabled(
 }
 
 const sigmoid = (value: number) => 1 / (1 + Math.exp(-value));
+/** Entries of the kernels' table that are one more than what rounding gives. */
+const raised = new Set([
+  4, 8, 12, 14, 15, 16, 17, 19, 20, 21, 22, 25, 27, 28, 29, 30, 31, 33, 34, 35, 37, 39, 40, 41, 43, 44, 45, 46, 49, 50,
+  54, 62, 63, 64, 66, 82, 86, 93, 100, 103, 112, 116, 135,
+]);
 /** 65536 * sigmoid(i / 24): what the 16-bit kernels of LOGISTIC and TANH interpolate. */
-const sigmoids = Array.from({ length: 256 }, (_, i) => Math.min(65535, Math.round(65536 * sigmoid(i / 24))));
+const sigmoids = Array.from({ length: 256 }, (_, i) => Math.round(65536 * sigmoid(i / 24)) + Number(raised.has(i)));
 
 /** The factor that brings 16-bit inputs to the table's scale of 1 / (3 * 4096). */
 function tableScale(node: Node, powers: readonly number[]): { factor: number; shift: number } {
@@ -313,11 +318,13 @@ const localResponse: Lower = (node) => {
   const x = node.input(0);
   const { radius, bias, alpha, beta } = node.options(options.localResponse);
   const last = x.type.shape.length - 1;
+  if (radius < 1) throw new Unsupported(`radius ${radius}`);
   const ones = x.type.shape.map(() => 1);
+  // The kernel leaves out the last element of a window.
   const sums = b.window("add", b.multiply(x, x), {
-    size: ones.map((n, i) => (i === last ? 2 * radius + 1 : n)),
+    size: ones.map((n, i) => (i === last ? 2 * radius : n)),
     strides: ones,
-    padding: ones.map((_, i) => (i === last ? ([radius, radius] as const) : ([0, 0] as const))),
+    padding: ones.map((_, i) => (i === last ? ([radius, radius - 1] as const) : ([0, 0] as const))),
   });
   const base = b.with("add", b.with("multiply", sums, alpha), bias);
   return b.multiply(x, b.binary("power", base, b.scalar(x.type.dtype, -beta)));

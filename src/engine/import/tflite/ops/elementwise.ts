@@ -219,7 +219,7 @@ const squareRoot: Lower = (node) => {
   const [min, max] = limits(node.dtype());
   return through(b, node.input(0), node.dtype(), (element) => {
     const value = f(p.scale * (element - p.zero));
-    return value < 0 ? min : clamp(Math.round(f(f(Math.sqrt(value)) / r.scale)) + r.zero, min, max);
+    return value < 0 ? min : clamp(Math.trunc(f(f(Math.sqrt(value)) / r.scale)) + r.zero, min, max);
   });
 };
 
@@ -240,7 +240,7 @@ function inverseRoot(input: number): { multiplier: number; shift: number } {
   const pairs = Math.floor(spare / 2) - 1;
   right -= pairs;
   value *= 4 ** pairs;
-  const half = BigInt(value >> 1);
+  const half = BigInt(((value >> 1) + 1) >> 1);
   const saturate = (x: bigint, bits: bigint) => {
     const shifted = x << bits;
     return shifted > 2147483647n ? 2147483647n : shifted < -2147483648n ? -2147483648n : shifted;
@@ -280,14 +280,6 @@ const inverseRoots = tabled(
   (value, _, most) => (value <= 0 ? most : 1 / f(Math.sqrt(value))),
   (b, x) => b.plain("rsqrt", x),
 );
-
-const negate: Lower = (node) => {
-  const { b } = node;
-  const x = node.input(0);
-  if (!isQuantized(node.info(0))) return b.plain("negate", x);
-  const [p, r] = [affineOf(node.info(0)), affineOf(node.result())];
-  return through(b, x, node.dtype(), (element) => clamp(p.zero + r.zero - element, ...limits(node.dtype())));
-};
 
 const power: Lower = (node) => node.b.binary("power", node.input(0), node.input(1));
 
@@ -340,7 +332,8 @@ export const elementwise: Readonly<Record<string, Lower>> = {
   LOGICAL_OR: logical("or"),
   LOGICAL_NOT: plain("not"),
   ABS: absolute,
-  NEG: negate,
+  /** Small integers too, as they are: the kernel takes no notice of zero points. */
+  NEG: (node) => node.b.plain("negate", node.input(0)),
   SQRT: squareRoot,
   RSQRT: inverseSquareRoot,
   LOG: tabled(

@@ -188,6 +188,24 @@ const reduceWindow: Lower = (node) => {
   );
 };
 
+/** Real Fourier transform of the last two dimensions, cut or padded to a size. */
+const rfft2d: Lower = (node) => {
+  const { b } = node;
+  const x = node.input(0);
+  const [rows, columns] = node.numbers(1, "a length") as [number, number];
+  const { shape } = x.type;
+  const rank = shape.length;
+  if (rank < 2 || !(rows > 0) || !(columns > 0))
+    throw new FormatError(`${b.origin}: [${shape}] to [${rows}, ${columns}]`);
+  const high = shape.map((n, i) => (i === rank - 2 ? rows - n : i === rank - 1 ? columns - n : 0));
+  const sized = b.pad(
+    x,
+    shape.map(() => 0),
+    high,
+  );
+  return b.op("fft", [sized], { kind: "RFFT", length: [rows, columns] });
+};
+
 export const reductions: Readonly<Record<string, Lower>> = {
   SUM: sum,
   MEAN: mean,
@@ -208,4 +226,5 @@ export const reductions: Readonly<Record<string, Lower>> = {
   UNSORTED_SEGMENT_MAX: segments("maximum"),
   UNSORTED_SEGMENT_MIN: segments("minimum"),
   REDUCE_WINDOW: reduceWindow,
+  RFFT2D: rfft2d,
 };

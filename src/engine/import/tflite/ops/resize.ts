@@ -3,7 +3,7 @@
 import { FormatError } from "../../../../base/errors.ts";
 import type { Builder } from "../../../hlo/build.ts";
 import type { Value } from "../../../hlo/graph.ts";
-import { type Lower, type Node } from "../node.ts";
+import type { Lower, Node } from "../node.ts";
 import { options } from "../options.ts";
 import { isQuantized } from "../quantize.ts";
 import { takeAlong } from "./shape.ts";
@@ -39,27 +39,52 @@ const nearest: Lower = (node) => {
   }, x);
 };
 
-/** Two neighbours of each place along an axis, weighted by what is between. */
-function linear(b: Builder, x: Value, axis: number, size: number, { alignCorners, halfPixel }: Settings): Value {
-  const extent = x.type.shape[axis]!;
+interface Places {
+  readonly low: readonly number[];
+  readonly high: readonly number[];
+  /** How far from the low neighbour, of its distance to the high one. */
+  readonly shares: readonly number[];
+}
+function placesOf(extent: number, size: number, { alignCorners, halfPixel }: Settings): Places {
   const scale = f(alignCorners && size > 1 ? (extent - 1) / (size - 1) : extent / size);
   const places = Array.from({ length: size }, (_, at) => (halfPixel ? f(f(f(at + 0.5) * scale) - 0.5) : f(at * scale)));
   const low = places.map((place) => Math.min(Math.max(Math.floor(place), 0), extent - 1));
   const high = places.map((place) => Math.max(Math.min(Math.ceil(place), extent - 1), 0));
-  const shares = places.map((place, i) => f(place - low[i]!));
+  return { low, high, shares: places.map((place, i) => f(place - low[i]!)) };
+}
+
+/** Two neighbours of each place along an axis, weighted by what is between. */
+function linear(b: Builder, x: Value, axis: number, size: number, settings: Settings): Value {
+  const { low, high, shares } = placesOf(x.type.shape[axis]!, size, settings);
   if (shares.every((share) => share === 0)) return takeAlong(b, x, axis, low);
   const shape = x.type.shape.map((n, i) => (i === axis ? size : n));
-  const share = b.along(b.numbers("f32", [size], shares), shape, axis);
-  const rest = b.along(
-    b.numbers(
-      "f32",
-      [size],
-      shares.map((n) => f(1 - n)),
-    ),
-    shape,
-    axis,
+  const weights = (each: (share: number) => number) => b.along(b.numbers("f32", [size], shares.map(each)), shape, axis);
+  const near = b.multiply(
+    takeAlong(b, x, axis, low),
+    weights((share) => f(1 - share)),
   );
-  return b.add(b.multiply(takeAlong(b, x, axis, low), rest), b.multiply(takeAlong(b, x, axis, high), share));
+  return b.add(
+    near,
+    b.multiply(
+      takeAlong(b, x, axis, high),
+      weights((share) => share),
+    ),
+  );
+}
+
+/** The four neighbours at once, added in the kernel's order: what bytes are rounded from has to be the same. */
+function corners(b: Builder, x: Value, sizes: readonly [number, number], settings: Settings): Value {
+  const [batch, height, width, channels] = x.type.shape as [number, number, number, number];
+  const [rows, columns] = [placesOf(height, sizes[0], settings), placesOf(width, sizes[1], settings)];
+  const shape = [batch, ...sizes, channels];
+  const part = (row: "low" | "high", col: "low" | "high") => {
+    const rowWeights = rows.shares.map((share) => (row === "low" ? f(1 - share) : share));
+    const columnWeights = columns.shares.map((share) => (col === "low" ? f(1 - share) : share));
+    const value = takeAlong(b, takeAlong(b, x, 1, rows[row]), 2, columns[col]);
+    const down = b.along(b.numbers("f32", [sizes[0]], rowWeights), shape, 1);
+    return b.multiply(b.multiply(value, down), b.along(b.numbers("f32", [sizes[1]], columnWeights), shape, 2));
+  };
+  return b.add(b.add(b.add(part("low", "low"), part("high", "low")), part("low", "high")), part("high", "high"));
 }
 
 /** The same with ten fractional bits, exact until the division at the end (ResizeBilinearInteger). */
@@ -102,6 +127,10 @@ const bilinear: Lower = (node) => {
   const settings = node.options(options.resizeBilinear);
   const [height, width] = sizeOf(node, x);
   if (!isQuantized(node.info(0))) return linear(b, linear(b, x, 1, height, settings), 2, width, settings);
+  if (x.type.dtype === "u8") {
+    const sums = corners(b, b.convert(x, "f32"), [height, width], settings);
+    return b.convert(b.plain("floor", b.with("add", sums, 0.5)), "u8");
+  }
   const wide = x.type.dtype === "i16" ? "i64" : "i32";
   const rows = integerLinear(b, b.convert(x, wide), 1, height, settings);
   const sums = integerLinear(b, rows, 2, width, settings);
