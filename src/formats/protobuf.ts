@@ -162,24 +162,24 @@ export const enumeration = (values: Readonly<Record<string, number>>): Enumerati
 
 // Fields of a message.
 
-interface RepeatedField<T> {
+export interface RepeatedField<T> {
   readonly rule: "repeated";
   readonly type: Type<T>;
 }
-interface OptionalField<T> {
+export interface OptionalField<T> {
   readonly rule: "optional";
   readonly type: Type<T>;
 }
-interface MapField<K, V> {
+export interface MapField<K, V> {
   readonly rule: "map";
   readonly entry: MessageType<{ key: K; value: V }>;
   /** The value of an entry that has none. */
   missing(): V;
 }
-type Field = Type<unknown> | RepeatedField<unknown> | OptionalField<unknown> | MapField<unknown, unknown>;
-type Row = readonly [number: number, field: Field];
-type Rows = Readonly<Record<string, Row>>;
-interface OneOf<M extends Rows> {
+export type Field = Type<unknown> | RepeatedField<unknown> | OptionalField<unknown> | MapField<unknown, unknown>;
+export type Row = readonly [number: number, field: Field];
+export type Rows = Readonly<Record<string, Row>>;
+export interface OneOf<M extends Rows> {
   readonly rule: "oneof";
   readonly members: M;
 }

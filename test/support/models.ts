@@ -18,7 +18,10 @@ export function sharedModels(path = ""): string | undefined {
 export function sourceOf(path: string): Source {
   if (!statSync(path).isDirectory()) return { name: basename(path), bytes: new Uint8Array(readFileSync(path)) };
   const files: ModelFiles = {
-    list: (directory) => (existsSync(join(path, directory)) ? readdirSync(join(path, directory)).sort() : undefined),
+    list: (directory) =>
+      statSync(join(path, directory), { throwIfNoEntry: false })?.isDirectory()
+        ? readdirSync(join(path, directory)).sort()
+        : undefined,
     read: (file) => (existsSync(join(path, file)) ? new Uint8Array(readFileSync(join(path, file))) : undefined),
   };
   return { name: basename(path), files };

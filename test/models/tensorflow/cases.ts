@@ -73,13 +73,26 @@ export function inputTensor({ dtype, shape, seed, values }: GoldenInput): Tensor
   return fromNumbers(type, shape, values!.map(parse));
 }
 
+/** Runs cases one after the other on the interpreter, as one session did it: variables keep their values. */
+export function checkAll(model: Model, cases: readonly Case[], tolerance?: Tolerance): void {
+  const states = new Map<string, Tensor>();
+  for (const each of cases) check(model, each, tolerance, states);
+}
+
 /** Runs a case on the interpreter and compares what is kept of the outputs. */
-export function check(model: Model, { signature, inputs, outputs }: Case, tolerance?: Tolerance): void {
+export function check(
+  model: Model,
+  { signature, inputs, outputs }: Case,
+  tolerance?: Tolerance,
+  states: Map<string, Tensor> = new Map(),
+): void {
   const tensors = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, inputTensor(input)]));
   const shapes = Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]));
   const program = model.program(signature, shapes);
   const given = program.inputs.map(({ name }) => tensors[name]!);
-  const results = evaluate(program, [...given, ...program.states.map(({ initial }) => initial)]);
+  const before = program.states.map(({ name, initial }) => states.get(name) ?? initial);
+  const results = evaluate(program, [...given, ...before]);
+  program.states.forEach(({ name }, i) => states.set(name, results[program.outputs.length + i]!));
   const seen: string[] = [];
   program.outputs.forEach(({ name }, i) => {
     const expected = outputs[name];

@@ -20,7 +20,8 @@ for root, _, files in sorted(os.walk(folder)):
         loaded = tf.saved_model.load(root) if "hub_module" not in name else tf.saved_model.load(root, tags=[])
         for key, function in sorted(loaded.signatures.items()):
             specs = function.structured_input_signature[1]
-            if any(s.dtype == tf.string for s in specs.values()):
+            # The first variable of the mkl model is random.
+            if any(s.dtype == tf.string for s in specs.values()) or ("mkl" in name and "y3" in key):
                 continue
             for seed in range(3):
                 shapes = {}

@@ -1,6 +1,7 @@
 // Graphs as the tracer walks them: nodes by name, edges with flat output numbers, functions in the same form.
 
 import { FormatError } from "../../../base/errors.ts";
+import type { Tensor } from "../../hlo/tensor.ts";
 import type { AttrChoice, FunctionDef, GraphDef, NodeDef } from "./messages.ts";
 import { outputNames } from "./outputs.ts";
 
@@ -17,6 +18,8 @@ export interface Node {
   /** Nodes that have to run before. */
   readonly controls: readonly string[];
   readonly attributes: ReadonlyMap<string, AttrChoice | undefined>;
+  /** The value of a constant that comes from elsewhere. */
+  readonly tensor?: Tensor;
 }
 
 export interface Graph {

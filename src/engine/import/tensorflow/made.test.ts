@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { check, goldens } from "../../../../test/models/tensorflow/cases.ts";
+import { checkAll, goldens } from "../../../../test/models/tensorflow/cases.ts";
 import { sourceOf } from "../../../../test/support/models.ts";
 import { savedModel } from "./saved.ts";
 
@@ -12,11 +12,11 @@ const saved = (name: string) => savedModel.open(sourceOf(join(folder, name)));
 describe("models of make.py", () => {
   const models = Object.entries(goldens("cases.json"));
   for (const [name, cases] of models) {
-    if (["ops", "stateful", "frozen", "graphjs"].includes(name)) continue;
+    if (["ops", "frozen", "graphjs"].includes(name)) continue;
     it(name, () => {
       const model = saved(name);
       expect(model.missing).toEqual([]);
-      for (const each of cases) check(model, each);
+      checkAll(model, cases);
     });
   }
 });

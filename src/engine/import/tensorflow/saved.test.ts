@@ -1,7 +1,7 @@
 // SavedModels against TensorFlow's own outputs.
 
 import { describe, expect, it } from "vitest";
-import { check, goldens } from "../../../../test/models/tensorflow/cases.ts";
+import { checkAll, goldens } from "../../../../test/models/tensorflow/cases.ts";
 import { sharedModels, sourceOf } from "../../../../test/support/models.ts";
 import { savedModel } from "./saved.ts";
 
@@ -13,7 +13,7 @@ describe.skipIf(!sharedModels())("SavedModels of the shared models", () => {
       const model = savedModel.open(source);
       // Logarithms of nearly nothing: TensorFlow differs from itself by 4e-4 with and without oneDNN.
       const tolerance = name.startsWith("basic-pitch") ? { absolute: 4e-4 } : undefined;
-      for (const each of cases) check(model, each, tolerance);
+      checkAll(model, cases, tolerance);
     });
   }
 });

@@ -9,7 +9,8 @@ import { declaredShape } from "./tensors.ts";
 import { dtypeOf, isStringType, typeName } from "./types.ts";
 
 function portOf(name: string, info: TensorInfo): PlannedPort {
-  const dtype = isStringType(info.dtype) ? "string" : dtypeOf(info.dtype);
+  // TensorFlow.js leaves the type of outputs out; what is traced has its own.
+  const dtype = isStringType(info.dtype) ? "string" : info.dtype === 0 ? "f32" : dtypeOf(info.dtype);
   if (!dtype) throw new UnsupportedFormat(`port ${name}: ${typeName(info.dtype)} is no type of tensors`);
   const tensor = info.name === "" ? (info.cooSparse?.valuesTensorName ?? "") : info.name;
   // Sparse and composite tensors are several; they are refused with strings.
@@ -39,7 +40,7 @@ export function plansOf(signatures: ReadonlyMap<string, SignatureDef>): Plan[] {
 const sources = new Set(["Placeholder", "PlaceholderV2"]);
 /** Nodes that nobody reads, but that are no results either. */
 const plumbing =
-  /^(NoOp|Const|Placeholder|Assert|Print|PrintV2|Assign.*|Save.*|Restore.*|ShardedFilename|MergeV2Checkpoints|VarIsInitializedOp|VarHandleOp|Variable|VariableV2|.*Summary.*|_Arg|ControlTrigger|.*TableV2|LookupTableImportV2|InitializeTable.*)$/;
+  /^(NoOp|Const|Placeholder|Assert|Print|PrintV2|Assign.*|Save.*|Restore.*|ShardedFilename|MergeV2Checkpoints|VarIsInitializedOp|VarHandleOp|Variable|VariableV2|.*Summary.*|_Arg|ControlTrigger|.*TableV2|LookupTableImportV2|InitializeTable.*|Exit|RefExit|Switch|RefSwitch|NextIteration|TensorArrayCloseV3)$/;
 
 function typeOf(node: Node): number {
   for (const name of ["dtype", "T", "DstT", "out_type", "output_type", "Tparams"]) {
@@ -72,9 +73,16 @@ export function planOfGraph({ graph }: Library): Plan {
     for (const from of node.controls) reads.add(from);
   }
   const nodes = [...graph.nodes.values()];
-  const ends = nodes.filter(({ name, op }) => !used.has(name) && !plumbing.test(op));
+  // A Switch behind an Identity only says when other nodes run.
+  const pivot = ({ op, inputs }: Node) => op === "Identity" && graph.nodes.get(inputs[0]?.node ?? "")?.op === "Switch";
+  const ends = nodes.filter((node) => !used.has(node.name) && !plumbing.test(node.op) && !pivot(node));
   const outputs = ends.filter(({ name }) => !reads.has(name));
-  const chosen = outputs.length > 0 ? outputs : ends;
+  const some = outputs.length > 0 ? outputs : ends;
+  // What depends on no input is there for saving or starting.
+  const fed = some.filter(({ name }) =>
+    [...reachable(graph, [name])].some((each) => sources.has(graph.nodes.get(each)?.op ?? "")),
+  );
+  const chosen = fed.length > 0 ? fed : some;
   const needed = reachable(
     graph,
     chosen.map(({ name }) => name),

@@ -8,6 +8,7 @@ import { constantOf } from "../../interpret/interpret.ts";
 import { type Bundle, parseSlice } from "./bundle.ts";
 import { isSpecial, type Item } from "./call.ts";
 import { calledBy, type Edge, type Graph, type Library, type Node } from "./graph.ts";
+import { initialisers } from "./ops/random.ts";
 import { variableName } from "./ops/state.ts";
 import { importers } from "./table.ts";
 import { readTensor } from "./tensors.ts";
@@ -28,6 +29,8 @@ const calls = new Set(["PartitionedCall", "StatefulPartitionedCall"]);
 const passing = new Set(["Identity", "RefIdentity", "Snapshot", "StopGradient", "Enter"]);
 const assigning = new Set(["Assign", "AssignVariableOp"]);
 const maximumDepth = 100;
+
+const starting = new Map([...importers, ...Object.entries(initialisers)]);
 
 export class GraphVariables implements Variables {
   private readonly library: Library;
@@ -130,7 +133,7 @@ export class GraphVariables implements Variables {
 
   /** A first value that the graph computes: has to come out constant. */
   private compute(name: string, reference: Reference): Tensor {
-    const tracer = new Tracer(this.library, this, importers, new Builder());
+    const tracer = new Tracer(this.library, this, starting, new Builder());
     const item = this.trace(tracer, reference, 0);
     const value = isSpecial(item) ? undefined : constantOf(item);
     if (!value) {

@@ -21,6 +21,7 @@ export function part(b: Builder, x: Value, axis: number, from: number, to: numbe
 }
 
 function constantNode(c: Call): Item {
+  if (c.node.tensor) return c.services.constant(c.node.tensor);
   const proto = c.attribute("value", "tensor") ?? c.fail("attribute value is missing");
   const value = readTensor(proto, c.origin);
   return "kind" in value ? value : c.services.constant(value);

@@ -3,7 +3,7 @@
 import type { Value } from "../../../hlo/graph.ts";
 import { constantOf } from "../../../interpret/interpret.ts";
 import { elementCount, sameShape, toNumbers } from "../../../hlo/tensor.ts";
-import { type Call, type Importer, type Item, type List } from "../call.ts";
+import { type Call, type Importer, NotConstant, type Item, type List } from "../call.ts";
 import { elementsOf } from "../loop.ts";
 import type { ShapeProto } from "../messages.ts";
 import { part, scatterRows, take } from "./arrays.ts";
@@ -59,18 +59,19 @@ function get(c: Call, list: List, index: Value, shape?: readonly number[]): Valu
   return b.reshape(row, inner);
 }
 
-function set(c: Call, list: List, index: Value, value: Value): List {
+function set(c: Call, list: List, index: Value, value: Value, dynamic = false): List {
   const { b } = c;
   const { shape } = value.type;
   if (list.shape && !sameShape(list.shape, shape)) {
     if (list.elements) c.unsupported(`a list of elements [${list.shape}] and [${shape}]`);
   }
   const known = constantOf(index);
+  const grows = dynamic || c.flag("resize_if_index_out_of_bounds");
+  if (!known && (grows || list.length === 0)) {
+    throw new NotConstant(`${c.origin}: a list that grows to a length that depends on the inputs`);
+  }
   const length = known ? Math.max(list.length, Number(known.data[0]) + 1) : list.length;
-  if (
-    known &&
-    (Number(known.data[0]) < 0 || (length > list.length && !c.flag("resize_if_index_out_of_bounds", true)))
-  ) {
+  if (known && (Number(known.data[0]) < 0 || (length > list.length && !grows))) {
     c.fail(`element ${Number(known.data[0])} of a list of ${list.length}`);
   }
   const grown = resize(c, { ...list, shape }, length);

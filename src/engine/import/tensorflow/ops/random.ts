@@ -164,6 +164,22 @@ const unseeded =
     return b.op("rng", [b.scalar(dtype, 0), b.scalar(dtype, 1)], { distribution, shape: c.numbers(0) });
   };
 
+/** The numbers that a generator gives first for its own seeds: what variables start with. */
+const firstDraw =
+  (draw: Draw): Importer =>
+  (c) => {
+    const word = (name: string, shift: bigint) =>
+      c.b.scalar("u32", Number((BigInt.asUintN(64, c.attribute(name, "i") ?? 0n) >> shift) & 0xffffffffn));
+    const key = [word("seed", 0n), word("seed", 32n)];
+    const zero = c.b.scalar("u32", 0);
+    const counter = [zero, zero, word("seed2", 0n), word("seed2", 32n)];
+    return draw(c, { key, counter }, c.numbers(0));
+  };
+export const initialisers: Readonly<Record<string, Importer>> = {
+  RandomUniform: firstDraw(uniform),
+  RandomStandardNormal: firstDraw(standardNormal),
+};
+
 export const random: Readonly<Record<string, Importer>> = {
   StatelessRandomGetAlg: (c) => c.b.scalar("i32", 1),
   StatelessRandomGetKeyCounter: (c) => keyAndCounter(c).slice(0, 2),
