@@ -6,6 +6,11 @@ import { flaxExport } from "./import/flax/join.ts";
 import { layered } from "./import/flax/layers.ts";
 import { formats as hloFormats } from "./import/jax/format.ts";
 import { hloSupport } from "./import/jax/support.ts";
+import { graphDef } from "./import/tensorflow/frozen.ts";
+import { metaGraph } from "./import/tensorflow/meta.ts";
+import { savedModel } from "./import/tensorflow/saved.ts";
+import { tensorflowSupport } from "./import/tensorflow/table.ts";
+import { tfjsGraph } from "./import/tensorflow/tfjs.ts";
 import { tfliteSupport } from "./import/tflite/operators.ts";
 import { tflite } from "./import/tflite/tflite.ts";
 import { transformer, transformerSupport } from "./import/transformer/format.ts";
@@ -14,18 +19,22 @@ import type { Model, ModelFormat, OpSupport, Source } from "./model.ts";
 /** Formats in the order they are tried: the ones with the surest marks first. */
 export const modelFormats: readonly ModelFormat[] = [
   tflite,
+  savedModel,
   ...hloFormats,
   transformer,
   layered,
   flaxExport,
   weightsOnly,
+  tfjsGraph,
+  metaGraph,
+  graphDef,
 ];
 
 /** Support tables by the names that `cerebro compat` knows them by. */
 export const modelSupport = {
   hlo: hloSupport,
   tflite: tfliteSupport,
-  tensorflow: [],
+  tensorflow: tensorflowSupport,
   keras: [],
   transformer: transformerSupport,
 } as const satisfies Record<string, readonly OpSupport[]>;
