@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { kindOf } from "../../src/engine/hlo/dtype.ts";
+import { compile } from "../../src/engine/compile/compile.ts";
 import { bindInputs } from "../../src/engine/hlo/bind.ts";
 import { type Tensor, toNumbers } from "../../src/engine/hlo/tensor.ts";
 import { verify } from "../../src/engine/hlo/verify.ts";
@@ -46,16 +47,20 @@ function compare(model: Model, name: string): void {
   const program = model.program(undefined, Object.fromEntries(ports.map((port, i) => [port.name, inputs[i]!.shape])));
   verify(program);
   const given = program.inputs.map(({ type }, i): Tensor => ({ ...inputs[i]!, dtype: type.dtype }));
-  const results = evaluate(program, given);
+  const executable = compile(program);
+  const computed = executable.run(Object.fromEntries(program.inputs.map((port, i) => [port.name, given[i]!])));
   expect(program.outputs.length).toBe(outputs.length);
-  outputs.forEach((expected, i) => {
-    const { dtype, shape } = results[i]!;
-    expect(shape, `output ${i}`).toEqual(expected.shape);
-    const numbers = toNumbers({ ...expected, dtype });
-    if (kindOf(dtype) !== "float" && kindOf(dtype) !== "complex")
-      expect([...toNumbers(results[i]!)]).toEqual([...numbers]);
-    else expectClose(results[i]!, numbers, tolerances[dtype], `${name} output ${i}`);
-  });
+  for (const results of [evaluate(program, given), program.outputs.map((port) => computed[port.name]!)]) {
+    outputs.forEach((expected, i) => {
+      const { dtype, shape } = results[i]!;
+      expect(shape, `output ${i}`).toEqual(expected.shape);
+      const numbers = toNumbers({ ...expected, dtype });
+      const whole = kindOf(dtype) !== "float" && kindOf(dtype) !== "complex";
+      if (whole) expect([...toNumbers(results[i]!)]).toEqual([...numbers]);
+      else expectClose(results[i]!, numbers, tolerances[dtype], `${name} output ${i}`);
+    });
+  }
+  executable.dispose();
 }
 
 describe("jax.export", () => {
