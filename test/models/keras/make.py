@@ -481,7 +481,8 @@ def old_sequence():
 
 
 save3("cnn", cnn(), pair=True)
-save3("transposed", transposed(), 2, h5=False)
+# Group normalisation makes the rounding errors of five layers larger.
+save3("transposed", transposed(), 2, h5=False, tolerance=2e-5)
 save3("sound", sound(), 3, h5=False)
 save3("volume", volume(), 4, h5=False)
 channels_first()

@@ -38,7 +38,7 @@ export function logSoftmax(b: Builder, x: Value, axis: number): Value {
   const sum = b.reduce("add", b.plain("exponential", shifted), [axis], { keep: true });
   return b.subtract(shifted, b.plain("log", sum));
 }
-/** Projection on the simplex (Martins and Astudillo, 2016). */
+/** Projection on the simplex (Martins and Astudillo, 2016), as Keras has it: its threshold adds up the running sums. */
 function sparsemax(b: Builder, x: Value, axis: number): Value {
   const { dtype, shape } = x.type;
   const rank = shape.length;
@@ -54,7 +54,7 @@ function sparsemax(b: Builder, x: Value, axis: number): Value {
   const sums = b.matmul(sorted, b.convert(b.compare("LE", rows, columns), dtype));
   const inside = b.compare("GT", b.add(b.multiply(sorted, places), b.scalar(dtype, 1)), sums);
   const size = b.reduce("add", b.convert(inside, dtype), [rank - 1], { keep: true });
-  const kept = b.select(inside, sorted, b.scalar(dtype, 0));
+  const kept = b.select(inside, sums, b.scalar(dtype, 0));
   const total = b.reduce("add", kept, [rank - 1], { keep: true });
   const result = b.relu(b.subtract(moved, b.divide(plus(b, total, -1), size)));
   const back = shape.map((_, i) => (i === axis ? rank - 1 : order.indexOf(i)));

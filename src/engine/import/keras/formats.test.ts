@@ -25,7 +25,9 @@ describe.skipIf(!tiny)("mlperf-tiny's HDF5 models", () => {
       for (const [n, expected] of outputs.entries()) {
         const numbers = Array.from({ length: count }, (_, k) => Math.fround(Math.sin(0.7 * k + n) * 0.5));
         const results = evaluate(program, [fromNumbers("f32", input, numbers)]);
-        expectClose(results[0]!, expected, {}, name);
+        // The autoencoder's outputs go to 42 with errors of Keras's own of 1.3e-5 (against f64): that much, not more.
+        const limits = name === "model_ToyCar.hdf5" ? { absolute: 2e-5 } : {};
+        expectClose(results[0]!, expected, limits, name);
       }
     });
   }

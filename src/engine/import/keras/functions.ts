@@ -32,14 +32,10 @@ const same =
   (f) =>
     f.b.plain(name, input(f));
 
-/** On numbers that are known while loading (parts of shapes) the result is a number as well. */
 const binary =
-  (name: Elementwise, options: { float?: boolean; fold?: (a: number, b: number) => number } = {}): Function =>
-  (f) => {
-    const [a, b] = [f.item(0, "x1", "x"), f.item(1, "x2", "y")];
-    if (options.fold && typeof a === "number" && typeof b === "number") return options.fold(a, b);
-    return f.b.binary(name, ...f.pair(options));
-  };
+  (name: Elementwise, options: { float?: boolean } = {}): Function =>
+  (f) =>
+    f.b.binary(name, ...f.pair(options));
 const compare =
   (direction: Direction): Function =>
   (f) =>
@@ -167,10 +163,6 @@ const concatenate: Function = (f) => {
   );
 };
 const stack: Function = (f) => {
-  // Parts of shapes stay numbers.
-  const items = f.item(0, "x", "values", "arrays");
-  if (Array.isArray(items) && (items as readonly Item[]).every((each) => typeof each === "number"))
-    return items as Item;
   const list = f.list(0, "x", "values", "arrays");
   const axis = f.axis(0, (list[0]?.type.shape.length ?? 0) + 1, 1, "axis");
   const wide = list.map((x) => f.b.reshape(x, [...x.type.shape.slice(0, axis), 1, ...x.type.shape.slice(axis)]));
@@ -544,9 +536,9 @@ export const functions: Readonly<Record<string, Function>> = {
   ),
   ...mapped(plainOps, same),
   ...mapped(floatOps, unary),
-  add: binary("add", { fold: (a, b) => a + b }),
-  subtract: binary("subtract", { fold: (a, b) => a - b }),
-  multiply: binary("multiply", { fold: (a, b) => a * b }),
+  add: binary("add"),
+  subtract: binary("subtract"),
+  multiply: binary("multiply"),
   divide: binary("divide", { float: true }),
   true_divide: binary("divide", { float: true }),
   divide_no_nan: (f) => {
@@ -555,14 +547,22 @@ export const functions: Readonly<Record<string, Function>> = {
     return f.b.select(f.b.compare("EQ", b, zero), zero, f.b.divide(a, b));
   },
   floor_divide: (f) => {
-    const [a, b] = [f.item(0, "x1", "x"), f.item(1, "x2", "y")];
-    if (typeof a === "number" && typeof b === "number") return Math.floor(a / b);
-    const pair = f.pair();
-    if (!isFloat(pair[0].type.dtype)) throw f.unsupported("floor division of integers");
-    return f.b.plain("floor", f.b.divide(...pair));
+    const [x, y] = f.pair();
+    const quotient = f.b.divide(x, y);
+    if (isFloat(x.type.dtype)) return f.b.plain("floor", quotient);
+    // Integers are cut off towards zero: one less where that was up.
+    const rest = f.b.binary("remainder", x, y);
+    const zero = f.b.scalar(x.type.dtype, 0);
+    const differ = f.b.plain(
+      "xor",
+      f.b.compare("LT", rest, zero),
+      f.b.broadcast(f.b.compare("LT", y, zero), rest.type.shape),
+    );
+    const inexact = f.b.binary("and", f.b.compare("NE", rest, zero), differ);
+    return f.b.subtract(quotient, f.b.convert(inexact, x.type.dtype));
   },
-  maximum: binary("maximum", { fold: Math.max }),
-  minimum: binary("minimum", { fold: Math.min }),
+  maximum: binary("maximum"),
+  minimum: binary("minimum"),
   power: binary("power"),
   arctan2: binary("atan2", { float: true }),
   squared_difference: (f) => {
@@ -643,7 +643,10 @@ export const functions: Readonly<Record<string, Function>> = {
   ones_like: like(1),
   cumsum,
   get_item: (f) => sliced(f, f.item(0, "x") ?? null, f.item(1, "key", "slice_spec") ?? null),
-  shape: (f) => [...input(f).type.shape],
+  shape: (f) => {
+    const { shape } = input(f).type;
+    return f.b.constant(fromNumbers("i32", [shape.length], shape));
+  },
   resize: imageResize,
   depth_to_space: depthToSpaceOf,
   space_to_depth: spaceToDepth,

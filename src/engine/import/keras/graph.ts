@@ -42,11 +42,15 @@ function modelChildren(config: Config, make: Make, sequence: boolean): Child[] {
     const count = used.get(snake) ?? 0;
     used.set(snake, count + 1);
     const name = count === 0 ? snake : `${snake}_${count}`;
-    return [{ attribute: `layers/${name}|_layer_checkpoint_dependencies/${name}`, layer }];
+    // This class has another name in Python than in configurations.
+    const names = snake === "group_query_attention" ? [name, name.replace("group_", "grouped_")] : [name];
+    const folders = ["layers", "_layer_checkpoint_dependencies"];
+    return [{ attribute: folders.flatMap((folder) => names.map((each) => `${folder}/${each}`)).join("|"), layer }];
   });
 }
 
 export const Sequential: Row = {
+  model: true,
   mask: "own",
   children: (config, make) => modelChildren(config, make, true),
   call: (call, inputs) => {
@@ -99,9 +103,11 @@ export const outputsOf = (config: Config): Structure => structure(config.get("ou
 /** One call of a layer, as the configuration has it. */
 interface GraphNode {
   readonly layer: Layer;
-  readonly key: string;
   readonly json: Json;
 }
+
+/** Whether a call is written as Keras 2 does. */
+const isLegacyNode = (json: Json) => isList(json) || (isObject(json) && !("args" in json));
 
 const isTensorObject = (json: Json) => isObject(json) && json["class_name"] === "__keras_tensor__";
 
@@ -216,6 +222,7 @@ function oldArguments(json: Json, at: (reference: Reference) => Item, what: stri
 }
 
 export const Functional: Row = {
+  model: true,
   mask: "own",
   children: (config, make) => modelChildren(config, make, false),
   call: (call, inputs) => runGraph(call, inputs),
@@ -250,8 +257,12 @@ function runGraph(call: Call, inputs: Item): Item {
   for (const [i, json] of layerList(call.config).entries()) {
     const layer = call.layer.children[i]!.layer;
     const list = isObject(json) ? json["inbound_nodes"] : undefined;
-    if (isList(list))
-      list.forEach((node, at) => nodes.set(`${layer.name}\n${at}`, { layer, key: `${layer.name}\n${at}`, json: node }));
+    if (!isList(list)) continue;
+    // In Keras 2 models begin with a call of their own, which links their inputs to their outputs.
+    const first = layer.row?.model && list.every(isLegacyNode) ? 1 : 0;
+    for (const [at, node] of list.entries()) nodes.set(`${layer.name}\n${at + first}`, { layer, json: node });
+    const [only] = list;
+    if (first === 1 && only !== undefined) nodes.set(`${layer.name}\n0`, { layer, json: only });
   }
   const outputs = outputsOf(call.config);
   for (const output of flat(outputs)) compute(call.run, nodes, results, keyOf(output), call.layer.what);
@@ -281,7 +292,7 @@ function compute(
     }
     const node = nodes.get(top.key);
     if (!node) throw new FormatError(`${what}: there is no call ${top.key.replace("\n", "[")}]`);
-    const legacy = isList(node.json) || (isObject(node.json) && !("args" in node.json));
+    const legacy = isLegacyNode(node.json);
     if (!top.opened) {
       top.opened = true;
       open.add(top.key);

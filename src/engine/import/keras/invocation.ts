@@ -4,7 +4,8 @@ import type { CerebroError, FormatError } from "../../../base/errors.ts";
 import type { Builder } from "../../hlo/build.ts";
 import { type DType, isFloat } from "../../hlo/dtype.ts";
 import type { Value } from "../../hlo/graph.ts";
-import { fromNumbers } from "../../hlo/tensor.ts";
+import { fromNumbers, toNumbers } from "../../hlo/tensor.ts";
+import { constantOf } from "../../interpret/interpret.ts";
 import { axisOf, type Json } from "./config.ts";
 import { type Arguments, type Call, isValue, type Item } from "./layer.ts";
 import { dtypeNamed } from "./policy.ts";
@@ -93,8 +94,14 @@ export class Invocation {
     const item = this.item(place, ...names);
     if (item === undefined) return undefined;
     const list: readonly Item[] = Array.isArray(item) ? item : [item];
-    if (!list.every(Number.isSafeInteger)) throw this.fail(`${names[0]} has to be known while the model is loaded`);
-    return list as number[];
+    return list.flatMap((each) => {
+      const known = isValue(each) ? constantOf(each) : undefined;
+      const numbers = known ? [...toNumbers(known)] : [each];
+      if (!numbers.every(Number.isSafeInteger)) {
+        throw this.fail(`${names[0]} has to be known while the model is loaded`);
+      }
+      return numbers as number[];
+    });
   }
   axis(otherwise: number, rank: number, place: number, ...names: readonly string[]): number {
     return axisOf(this.number(otherwise, place, ...names), rank, this.call.layer.what);

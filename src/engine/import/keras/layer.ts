@@ -31,6 +31,8 @@ export interface Row {
   /** Whether masks of inputs stay on outputs; "stop" when absent. "own": the call sees to it. */
   readonly mask?: "keep" | "stop" | "own";
   readonly call: (call: Call, inputs: Item, kwargs: Arguments, rest: readonly Item[]) => Item;
+  /** A model within a model. */
+  readonly model?: true;
   /** Takes floats as they are instead of in the policy's type. */
   readonly plain?: true;
   /** What the compatibility table says of it. */
@@ -160,7 +162,11 @@ export class Call {
 export function valuesOf(item: Item): Value[] {
   if (isValue(item)) return [item];
   if (typeof item !== "object" || item === null) return [];
-  return (Array.isArray(item) ? (item as readonly Item[]) : Object.values(item as Arguments)).flatMap(valuesOf);
+  if (Array.isArray(item)) return (item as readonly Item[]).flatMap(valuesOf);
+  // Keras orders dictionaries by their keys.
+  return Object.entries(item as Arguments)
+    .toSorted(([p], [q]) => (p < q ? -1 : 1))
+    .flatMap(([, each]) => valuesOf(each));
 }
 
 /** The same structure with every tensor replaced. */

@@ -1,13 +1,19 @@
 // Calls of functions in Keras graphs as rows: `keras.ops` of Keras 3, TensorFlow's functions in graphs of tf_keras.
 
-import { type Config, isObject, type Json } from "./config.ts";
+import { type Config, isList, isObject, type Json } from "./config.ts";
 import { functions } from "./functions.ts";
 import { Invocation } from "./invocation.ts";
 import type { Call, Row } from "./layer.ts";
 
 /** Whether a configuration is that of a function: an operation of Keras 3. */
 export function isOperation(json: Json): boolean {
-  return isObject(json) && typeof json["module"] === "string" && /^keras\.(?:src\.)?ops\b/.test(json["module"]);
+  if (!isObject(json)) return false;
+  if (typeof json["module"] === "string") return /^keras\.(?:src\.)?ops\b/.test(json["module"]);
+  // HDF5 files leave the module out: operations have nothing of a layer but a name (and Cast a type).
+  const [node] = isList(json["inbound_nodes"]) ? json["inbound_nodes"] : [];
+  const config = json["config"];
+  const plain = isObject(config) && !("trainable" in config) && (!("dtype" in config) || json["class_name"] === "Cast");
+  return plain && isObject(node) && "args" in node;
 }
 
 const snake = (name: string) =>

@@ -73,7 +73,9 @@ function along(call: Call, x: Value, axis: number, count: number, method: string
   // Taps outside do not count, the others are weighed up to 1.
   const taps = centres.map((at) => {
     const from = Math.floor(at) - 1;
-    const weights = cubic(at - Math.floor(at)).map((weight, i) => (from + i === inside(from + i) ? weight : 0));
+    // TensorFlow looks the weights up in a table of 1,024 fractions.
+    const fraction = Math.round((at - Math.floor(at)) * 1024) / 1024;
+    const weights = cubic(fraction).map((weight, i) => (from + i === inside(from + i) ? weight : 0));
     const sum = weights.reduce((total, weight) => total + weight, 0);
     return { from, weights: weights.map((weight) => weight / sum) };
   });

@@ -49,10 +49,9 @@ function bounds({ start, stop, step: given }: Range, extent: number, f: Invocati
   return { from, to: count === 0 ? 0 : last + 1, step: -step, backwards: true };
 }
 
-/** A tensor's (or a list of numbers') elements by a subscript. */
+/** A tensor's elements by a subscript. */
 export function sliced(f: Invocation, x: Item, key: Item): Item {
   const parts: readonly Item[] = Array.isArray(key) ? key : [key];
-  if (Array.isArray(x)) return slicedList(f, x as readonly Item[], parts);
   const value = f.value(x);
   const { b } = f;
   const { shape } = value.type;
@@ -96,15 +95,4 @@ export function sliced(f: Invocation, x: Item, key: Item): Item {
   const taken = b.slice(value, start, limit, strides);
   const turned = reversed.length > 0 ? b.op("reverse", [taken], { dimensions: reversed }) : taken;
   return b.reshape(turned, result);
-}
-
-function slicedList(f: Invocation, list: readonly Item[], parts: readonly Item[]): Item {
-  const [part = null, ...more] = parts;
-  if (more.length > 0) throw f.fail("takes one subscript");
-  if (typeof part === "number") return list[axisOf(part, list.length, `${f.call.layer.what}: subscript`)]!;
-  const range = rangeOf(f, part);
-  if (!range) throw f.unsupported("subscript of a shape");
-  const { from, to, step, backwards } = bounds(range, list.length, f);
-  const taken = list.slice(from, to).filter((_, i) => i % step === 0);
-  return backwards ? taken.toReversed() : taken;
 }
