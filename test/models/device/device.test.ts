@@ -5,15 +5,21 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { nodePackageHost } from "../../../src/hosts/node/packages.ts";
 import { nodeHost } from "../../../src/hosts/node/index.ts";
 import { createMachine } from "../../../src/machine/index.ts";
-import { sharedModels } from "../../support/models.ts";
+import { packageObstacle } from "../../ladder/native.ts";
 
 const work = mkdtempSync(join(tmpdir(), "cerebro-device-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 const host = nodeHost();
 const header = resolve(import.meta.dirname, "../../../sidecar");
-const model = sharedModels("mlperf-tiny/pretrainedResnet.tflite");
+const examples = resolve(import.meta.dirname, "../../../examples");
+const model = join(examples, "models/cifar10/model.tflite");
+const cache = resolve(import.meta.dirname, "../../../.cache/ladder");
+const packages = nodePackageHost({ cacheDirectory: join(cache, "packages") });
+const obstacle = await packageObstacle(packages);
+if (obstacle) console.warn(`shell and Python on /dev/cerebro are skipped: ${obstacle}`);
 const works = (flag: string) =>
   spawnSync("gcc", [flag, "-static", "-x", "c", "-o", join(work, "probe"), "-"], { input: "int main(void){return 0;}" })
     .status === 0;
@@ -24,7 +30,7 @@ async function run(flag: string, source: string, args: readonly string[]) {
   execFileSync("gcc", ["-O1", "-Wall", "-Werror", flag, "-static", "-I", header, "-o", binary, path]);
   const machine = createMachine({ host });
   machine.files.makeDirectory("/models");
-  machine.files.write("/models/resnet.tflite", readFileSync(model!));
+  machine.files.write("/models/resnet.tflite", readFileSync(model));
   const started = await machine.run(readFileSync(binary), { name: source, args });
   const [stdout, stderr, { status }] = await Promise.all([
     started.stdout.text(),
@@ -35,7 +41,7 @@ async function run(flag: string, source: string, args: readonly string[]) {
   return { stdout, stderr, status };
 }
 
-describe.skipIf(!model)("/dev/cerebro", () => {
+describe("/dev/cerebro", () => {
   for (const flag of ["-m64", "-m32"].filter(works))
     test(`a C program by ioctl (${flag})`, async () => {
       const { stdout, stderr, status } = await run(flag, "execute.c", ["/models/resnet.tflite"]);
@@ -57,5 +63,23 @@ describe.skipIf(!model)("/dev/cerebro", () => {
       const scores = /bytes: (.*)/.exec(stdout)![1]!.split(" ").map(Number);
       expect(scores.length).toBe(10);
       expect(scores.reduce((sum, score) => sum + score, 0)).toBeCloseTo(1, 2);
+    });
+
+  for (const [name, command, wanted] of [
+    ["shell.sh", "bash", ["bash", "coreutils", "grep"]],
+    ["use.py", "python3", ["python3"]],
+  ] as const)
+    test.skipIf(obstacle)(`${command} with reads and writes`, { timeout: 60_000 }, async () => {
+      const machine = createMachine({ host, packages });
+      await machine.install({ with: wanted });
+      machine.files.write("/models/resnet.tflite", readFileSync(model));
+      machine.files.write("/models/labels.txt", readFileSync(join(examples, "models/cifar10/labels.txt")));
+      for (const picture of ["cat.png", "horse.png"])
+        machine.files.write(`/pictures/${picture}`, readFileSync(join(examples, "pictures", picture)));
+      machine.files.write(`/${name}`, readFileSync(join(import.meta.dirname, name)));
+      const started = machine.start(command, { args: [`/${name}`] });
+      const [stdout, stderr] = await Promise.all([started.stdout.text(), started.stderr.text(), started.exited]);
+      machine.dispose();
+      expect(`${stdout}${stderr}`).toMatchSnapshot();
     });
 });
