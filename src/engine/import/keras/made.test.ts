@@ -2,8 +2,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { expectClose, sourceOf } from "../../../../test/support/models.ts";
+import type { Executable } from "../../executable.ts";
 import { fromNumbers, type Tensor } from "../../hlo/tensor.ts";
-import { evaluate } from "../../interpret/interpret.ts";
+import { compile } from "../../compile/compile.ts";
+import type { Model } from "../../model.ts";
 import { keras, kerasH5 } from "./formats.ts";
 import { tfjsLayers } from "./tfjs.ts";
 
@@ -18,7 +20,6 @@ interface Golden {
   readonly files: string[];
   readonly cases: { inputs: Array[]; outputs: Array[] }[];
   readonly tolerance?: number;
-  readonly stateful?: boolean;
 }
 const goldens = JSON.parse(readFileSync(join(folder, "outputs.json"), "utf8")) as Record<string, Golden>;
 const open = (file: string) => {
@@ -32,30 +33,40 @@ const open = (file: string) => {
 const quantised = (file: string) =>
   file.endsWith("_u8") ? 2e-1 : file.endsWith("_u16") ? 1e-3 : file.endsWith("_f16") ? 1e-2 : undefined;
 
+/** Runs every case of a model; states stay from one to the next where it has any. */
+function check(model: Model, golden: Golden, what: string, backend: "interpreter" | "wasm"): void {
+  const executables = new Map<string, Executable>();
+  const loose = quantised(what.split(" ")[0]!) ?? golden.tolerance;
+  const limits = loose === undefined ? {} : { relative: loose, absolute: loose };
+  for (const [n, { inputs, outputs }] of golden.cases.entries()) {
+    const names = model.signatures[0]!.inputs.map((port) => port.name);
+    const shapes = Object.fromEntries(names.map((name, i) => [name, inputs[i]!.shape]));
+    const key = JSON.stringify(shapes);
+    const executable = executables.get(key) ?? compile(model.program(undefined, shapes), { backend });
+    executables.set(key, executable);
+    const { program } = executable;
+    const given = program.inputs.map(({ name, type }, i): [string, Tensor] => {
+      return [name, fromNumbers(type.dtype, type.shape, inputs[i]!.numbers)];
+    });
+    const results = executable.run(Object.fromEntries(given));
+    for (const [i, { shape, numbers }] of outputs.entries()) {
+      const result = results[program.outputs[i]!.name]!;
+      expect(result.shape, `${what}, case ${n}, output ${i}`).toEqual(shape);
+      expectClose(result, numbers, limits, `${what}, case ${n}, output ${i}`);
+    }
+  }
+  for (const executable of executables.values()) executable.dispose();
+}
+
 describe("models made by Keras", () => {
-  for (const [name, { files, cases, tolerance, stateful }] of Object.entries(goldens)) {
+  for (const [name, { files, cases }] of Object.entries(goldens)) {
     for (const file of files) {
       it(file === name ? `${name} (configuration and weights)` : file, () => {
         const model = open(file);
         expect(model.missing).toEqual([]);
         expect(model.signatures[0]!.outputs).toHaveLength(cases[0]!.outputs.length);
-        let states: Tensor[] | undefined;
-        for (const [n, { inputs, outputs }] of cases.entries()) {
-          const shapes = Object.fromEntries(
-            model.signatures[0]!.inputs.map((port, i) => [port.name, inputs[i]!.shape]),
-          );
-          const program = model.program(undefined, shapes);
-          const given = program.inputs.map(({ type }, i) => fromNumbers(type.dtype, type.shape, inputs[i]!.numbers));
-          states ??= program.states.map(({ initial }) => initial);
-          const results = evaluate(program, [...given, ...states]);
-          const loose = quantised(file) ?? tolerance;
-          for (const [i, { shape, numbers }] of outputs.entries()) {
-            expect(results[i]!.shape, `${name}, case ${n}, output ${i}`).toEqual(shape);
-            const limits = loose === undefined ? {} : { relative: loose, absolute: loose };
-            expectClose(results[i]!, numbers, limits, `${name}, case ${n}, output ${i}`);
-          }
-          if (stateful) states = results.slice(outputs.length);
-        }
+        for (const backend of ["interpreter", "wasm"] as const)
+          check(model, goldens[name]!, `${file} (${backend})`, backend);
       });
     }
   }
