@@ -6,6 +6,9 @@ import { flaxExport } from "./import/flax/join.ts";
 import { layered } from "./import/flax/layers.ts";
 import { formats as hloFormats } from "./import/jax/format.ts";
 import { hloSupport } from "./import/jax/support.ts";
+import { keras, kerasH5 } from "./import/keras/formats.ts";
+import { kerasSupport } from "./import/keras/support.ts";
+import { tfjsLayers } from "./import/keras/tfjs.ts";
 import { graphDef } from "./import/tensorflow/frozen.ts";
 import { metaGraph } from "./import/tensorflow/meta.ts";
 import { savedModel } from "./import/tensorflow/saved.ts";
@@ -20,6 +23,9 @@ import type { Model, ModelFormat, OpSupport, Source } from "./model.ts";
 export const modelFormats: readonly ModelFormat[] = [
   tflite,
   savedModel,
+  kerasH5,
+  keras,
+  tfjsLayers,
   ...hloFormats,
   transformer,
   layered,
@@ -35,7 +41,7 @@ export const modelSupport = {
   hlo: hloSupport,
   tflite: tfliteSupport,
   tensorflow: tensorflowSupport,
-  keras: [],
+  keras: kerasSupport,
   transformer: transformerSupport,
 } as const satisfies Record<string, readonly OpSupport[]>;
 
