@@ -75,6 +75,32 @@ test("a loop with captures, swaps and a counter", () => {
   );
 });
 
+test("loops that write into what they carry", () => {
+  compare(
+    program([f32(6, 3), f32(3)], (b, x, h) => {
+      const zero = b.scalar("i32", 0);
+      const types = [i32(), f32(3), f32(6, 3), f32(6, 3)];
+      const condition = b.region(types, (inner, i) => [inner.compare("LT", i!, inner.scalar("i32", 6))]);
+      const body = b.region(types, (inner, i, state, out, all) => {
+        const at = inner.op("dynamicSlice", [x!, i!, zero], { sizes: [1, 3] });
+        const next = inner.plain("tanh", inner.add(inner.reshape(at, [3]), state!));
+        const row = inner.reshape(next, [1, 3]);
+        // One is read before it is written, the other one after that too.
+        const written = inner.op("dynamicUpdateSlice", [out!, row, i!, zero], {});
+        const other = inner.op("dynamicUpdateSlice", [all!, row, i!, zero], {});
+        return [
+          inner.with("add", i!, 1),
+          inner.add(next, inner.reduce("add", out!, [0])),
+          written,
+          inner.add(other, all!),
+        ];
+      });
+      const start = b.full("f32", [6, 3], 0);
+      return b.all("while", [zero, h!, start, start], {}, [condition, body]).slice(1);
+    }),
+  );
+});
+
 test("branches choose, with values from outside", () => {
   for (const which of [-1, 0, 1, 7]) {
     const made = program([i32(), f32(3)], (b, index, x) => {

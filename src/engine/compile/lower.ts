@@ -6,6 +6,7 @@ import { is, type Operation, operationsOf, type Region, usersOf, type Value } fr
 import { elementCount, stridesOf, type Tensor } from "../hlo/tensor.ts";
 import { type Cluster, clusterOf, type ClusterOptions, scalarOf } from "./cluster.ts";
 import { withEpilogue } from "./epilogue.ts";
+import { gatherKernel, movesNothing, sliceKernel } from "./gather.ts";
 import type { Kernel, Template } from "./kernel.ts";
 import { templates } from "./kernels/index.ts";
 import { isLaneType } from "./lanes.ts";
@@ -150,6 +151,7 @@ class RegionLowering {
       steps.push(all.step(template.build()));
       return;
     }
+    if (this.moves(operation)) return;
     if (this.parts(operation)) return;
     if (results.length === 1 && this.cluster(results[0]!)) return;
     all.need(operands);
@@ -174,6 +176,22 @@ class RegionLowering {
       this.whole.aliases.set(result!, operand, offset * dtypes[dtype].bytes);
     }
     this.whole.need([operand]);
+    return true;
+  }
+
+  /** Windows at places known at run time. */
+  private moves(operation: Operation): boolean {
+    if (movesNothing(operation)) return false;
+    const { whole: all, steps } = this;
+    const kernel = gatherKernel(operation) ?? sliceKernel(operation);
+    if (!kernel) return false;
+    steps.push(all.step(kernel));
+    if (operation.op === "dynamicUpdateSlice") {
+      // The rest of the result; nothing is copied when the operand ends here and gives its place.
+      const [from] = operation.operands as [Value];
+      steps.push({ kind: "copy", from, to: operation.results[0]! });
+      all.need([from]);
+    }
     return true;
   }
 

@@ -71,7 +71,7 @@ export interface Layout {
 }
 
 /** Operands and results of a step itself, blocks within aside. */
-function touches(step: Step): { reads: readonly Value[]; writes: readonly Value[] } {
+function usesOf(step: Step): { reads: readonly Value[]; writes: readonly Value[] } {
   switch (step.kind) {
     case "kernel":
       return { reads: step.operands, writes: step.kernel.results };
@@ -95,8 +95,12 @@ export function planMemory(layout: Layout): MemoryPlan {
   const fixed = new Set<Value>([...constants.keys(), ...layout.states]);
   let position = 0;
 
+  const touches = new Map<Value, number[]>();
   const touch = (value: Value, at: number): void => {
     const { of: root } = aliases.resolve(value);
+    const list = touches.get(root);
+    if (list) list.push(at);
+    else touches.set(root, [at]);
     const lifetime = lifetimes.get(root);
     if (!lifetime) lifetimes.set(root, { root, size: align(byteSize(root.type) + slack), first: at, last: at });
     else {
@@ -105,12 +109,13 @@ export function planMemory(layout: Layout): MemoryPlan {
     }
   };
   const positions = new Map<Step, number>();
+  const ends = new Map<Block, number>();
   /** Walks a block; values from outside stay alive to the end of a loop. */
   const walk = (block: Block): void => {
     for (const step of block.steps) {
       const start = position++;
       positions.set(step, start);
-      const { reads, writes } = touches(step);
+      const { reads, writes } = usesOf(step);
       for (const value of [...reads, ...writes]) touch(value, start);
       if (step.kind === "while") {
         // The condition's values are read when the body has run, and the body's results are copied at the end.
@@ -126,6 +131,7 @@ export function planMemory(layout: Layout): MemoryPlan {
     for (const block of blocks) {
       walk(block);
       const end = position++;
+      ends.set(block, end);
       for (const value of block.region.results) touch(value, end);
     }
     if (!loop) return;
@@ -138,7 +144,9 @@ export function planMemory(layout: Layout): MemoryPlan {
   position++;
   walk(layout.block);
   for (const value of layout.results) touch(value, position);
-  shareInPlace(layout, lifetimes, fixed, positions);
+  const walked = { lifetimes, fixed, positions, ends, touches };
+  updateInPlace(layout, walked);
+  shareInPlace(layout, walked);
 
   // Weights first, then states, then what shares places.
   const addresses = new Map<Value, number>();
@@ -171,21 +179,83 @@ export function planMemory(layout: Layout): MemoryPlan {
   };
 }
 
+/** What a walk over the steps has found. */
+interface Walked {
+  readonly lifetimes: Map<Value, Lifetime>;
+  /** Places that nothing else may take. */
+  readonly fixed: ReadonlySet<Value>;
+  readonly positions: ReadonlyMap<Step, number>;
+  /** Where blocks end. */
+  readonly ends: ReadonlyMap<Block, number>;
+  /** Every position where a place is read or written. */
+  readonly touches: ReadonlyMap<Value, readonly number[]>;
+}
+
+/** Pairs of operand and result that a step can have in one place. */
+function pairsOf(step: Step): readonly (readonly [Value, Value])[] {
+  if (step.kind === "kernel") return step.inPlace;
+  if (step.kind === "copy") return [[step.from, step.to]];
+  if (step.kind === "while") return step.operation.operands.map((from, i) => [from, step.operation.results[i]!]);
+  return [];
+}
+
+/** Whether a step may have an operand and a result in one place: no other operand is a view of that place. */
+function mayShare(aliases: Aliases, step: Step, operand: Value, result: Value): boolean {
+  if (step.kind !== "kernel") return true;
+  const { of: root } = aliases.resolve(operand);
+  return step.operands.every(
+    (other) =>
+      aliases.resolve(other).of !== root ||
+      step.inPlace.some(([allowed, into]) => allowed === other && into === result),
+  );
+}
+
+/** Lets what a loop's body makes be made in the place of the loop's value, when the old one is not read after that. */
+function updateInPlace({ aliases, block }: Layout, { lifetimes, fixed, positions, ends, touches }: Walked): void {
+  const first = (inner: Block, root: Value): Step | undefined => {
+    const at = lifetimes.get(root)?.first;
+    return inner.steps.find((step) => positions.get(step) === at);
+  };
+  const visit = (outer: Block): void => {
+    for (const step of outer.steps) {
+      if (step.kind === "branch") step.blocks.forEach(visit);
+      if (step.kind !== "while") continue;
+      visit(step.condition);
+      visit(step.body);
+      const end = ends.get(step.body)!;
+      step.body.region.results.forEach((value, i) => {
+        const made = aliases.resolve(value);
+        const kept = aliases.resolve(step.operation.results[i]!).of;
+        const maker = first(step.body, made.of);
+        const lifetime = lifetimes.get(made.of);
+        if (made.of === kept || made.offset !== 0 || !maker || !lifetime || fixed.has(made.of)) return;
+        if (lifetime.last !== end || lifetime.size !== lifetimes.get(kept)!.size) return;
+        const start = ends.get(step.condition)!;
+        const reads = touches.get(kept)!.filter((at) => at > start && at <= end);
+        const latest = Math.max(-1, ...reads);
+        const together = pairsOf(maker).find(([from, to]) => {
+          const [source, target] = [aliases.resolve(from), aliases.resolve(to)];
+          return source.of === kept && source.offset === 0 && target.of === made.of && target.offset === 0;
+        });
+        const fits =
+          latest < lifetime.first ||
+          (latest === lifetime.first && together && mayShare(aliases, maker, together[0], together[1]));
+        if (!fits) return;
+        aliases.set(made.of, kept);
+        lifetimes.delete(made.of);
+      });
+    }
+  };
+  visit(block);
+}
+
 /** Lets results take the place of operands that end there. */
-function shareInPlace(
-  { aliases, block }: Layout,
-  lifetimes: Map<Value, Lifetime>,
-  fixed: ReadonlySet<Value>,
-  positions: ReadonlyMap<Step, number>,
-): void {
+function shareInPlace({ aliases, block }: Layout, { lifetimes, fixed, positions }: Walked): void {
   const visit = (inner: Block): void => {
     for (const step of inner.steps) {
-      if (step.kind === "while") [step.condition, step.body].forEach(visit);
-      if (step.kind === "branch") step.blocks.forEach(visit);
-      if (step.kind !== "kernel") continue;
       const at = positions.get(step)!;
       const taken = new Set<Value>();
-      for (const [operand, result] of step.inPlace) {
+      for (const [operand, result] of pairsOf(step)) {
         const from = aliases.resolve(operand);
         const to = aliases.resolve(result);
         const [source, target] = [lifetimes.get(from.of)!, lifetimes.get(to.of)!];
@@ -198,14 +268,9 @@ function shareInPlace(
           source.last !== at ||
           target.first !== at ||
           from.offset !== 0 ||
-          // Another view of the same place would see what has been written.
-          step.operands.some(
-            (other) =>
-              aliases.resolve(other).of === from.of &&
-              !step.inPlace.some(([allowed, into]) => allowed === other && into === result),
-          ) ||
           to.offset !== 0 ||
-          source.size < target.size
+          source.size < target.size ||
+          !mayShare(aliases, step, operand, result)
         ) {
           continue;
         }
@@ -214,6 +279,8 @@ function shareInPlace(
         source.last = target.last;
         lifetimes.delete(to.of);
       }
+      if (step.kind === "while") [step.condition, step.body].forEach(visit);
+      if (step.kind === "branch") step.blocks.forEach(visit);
     }
   };
   visit(block);

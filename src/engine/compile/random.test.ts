@@ -87,7 +87,7 @@ function randomProgram(random: Random, size: number): Program {
     const isFloat = dtype === "f32" || dtype === "bf16" || dtype === "f16";
     const rank = shape.length;
     const axis = rank > 0 ? random.below(rank) : 0;
-    switch (random.below(17)) {
+    switch (random.below(20)) {
       case 0:
       case 1:
         add(
@@ -208,6 +208,36 @@ function randomProgram(random: Random, size: number): Program {
               : builder.layerNorm(float(x), undefined, undefined, 1e-3),
           );
         break;
+      case 17:
+        if (rank > 0) {
+          const indices = builder.clamp(random.pick(pool.filter(exact)), 0, 100);
+          if (indices.type.dtype !== "i1") {
+            const taken = random.below(2);
+            const at = builder.convert(indices, random.pick(["i32", "i64", "u8"] as const));
+            const offsets = shape.map((_, i) => i).filter((i) => i > 0 || taken === 0);
+            const outer = at.type.shape.length;
+            add(
+              builder.op("gather", [x, at], {
+                offsetDims: offsets.map((_, i) => outer + i),
+                collapsedSliceDims: taken === 1 ? [0] : [],
+                operandBatchingDims: [],
+                startIndicesBatchingDims: [],
+                startIndexMap: [0],
+                indexVectorDim: outer,
+                sliceSizes: shape.map((n, i) => (i > 0 ? n : taken === 1 ? 1 : Math.ceil(n / 2))),
+              }),
+            );
+          }
+        }
+        break;
+      case 18:
+      case 19: {
+        const at = shape.map(() => builder.scalar("i32", random.below(6) - 1));
+        const sizes = shape.map((n) => 1 + random.below(n));
+        const part = builder.op("dynamicSlice", [x, ...at], { sizes });
+        add(random.below(2) > 0 ? part : builder.op("dynamicUpdateSlice", [partner(x), part, ...at.toReversed()], {}));
+        break;
+      }
       case 16:
         if (rank > 1)
           add(builder.matmul(builder.clamp(float(x), -3, 3), builder.clamp(float(x), -3, 3), { transposeB: true }));
