@@ -200,7 +200,9 @@ function llama(config: Config, weights: Parameters): Style {
   const keyHeads = config.size("num_key_value_heads", heads);
   const layers = config.size("num_hidden_layers", undefined, mostLayers);
   const vocabulary = config.size("vocab_size");
-  const maximumLength = Math.min(config.size("max_position_embeddings"), longestText);
+  // Within the window that each token sees, sliding makes no difference.
+  const window = config.text("model_type") === "mistral" ? config.size("sliding_window", longestText) : longestText;
+  const maximumLength = Math.min(config.size("max_position_embeddings"), window, longestText);
   const inner = config.size("intermediate_size");
   const epsilon = config.number("rms_norm_eps", 1e-6);
   const activation = config.text("hidden_act", "silu");

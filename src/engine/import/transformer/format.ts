@@ -83,10 +83,7 @@ export function openTransformer(source: Source): TransformerModel {
     ? new Config({ ...config.json, ...withoutNull(parseObject(generation, "generation_config.json")) })
     : config;
   const plain = design(merged, parameters);
-  const architecture =
-    plain.task.maximumLength !== undefined && plain.generation === undefined
-      ? withPooling(plain, files, config.size(["hidden_size", "dim"]))
-      : plain;
+  const architecture = withPooling(plain, files, config);
   const attachments = new Map<string, Uint8Array>();
   for (const name of attached) {
     const bytes = files.read(name);

@@ -1,9 +1,8 @@
 // Sentence Transformers: an encoder's tokens pooled to one vector, perhaps through a dense layer, and normalised.
 // Source: the library's modules.json and the configurations of its modules.
 
-import { FormatError, UnsupportedFormat } from "../../../base/errors.ts";
+import { FormatError, messageOf, UnsupportedFormat } from "../../../base/errors.ts";
 import type { Value } from "../../hlo/graph.ts";
-import { messageOf } from "../../../base/errors.ts";
 import type { ModelFiles } from "../../model.ts";
 import { weightsOfDirectory } from "../flax/open.ts";
 import { type Architecture, floats } from "./architecture.ts";
@@ -30,7 +29,7 @@ function below(files: ModelFiles, directory: string): ModelFiles {
 }
 
 /** The encoder with sentence embeddings as its default signature; itself when the directory says nothing of them. */
-export function withPooling(base: Architecture, files: ModelFiles, width: number): Architecture {
+export function withPooling(base: Architecture, files: ModelFiles, config: Config): Architecture {
   const bytes = files.read("modules.json");
   const features = base.entries.find(({ signature }) => signature.outputs[0]?.name === "last_hidden_state");
   if (!bytes || !features) return base;
@@ -42,7 +41,7 @@ export function withPooling(base: Architecture, files: ModelFiles, width: number
   }
   if (!Array.isArray(modules)) throw new FormatError("modules.json: is no list");
   const steps: Step[] = [];
-  let size = width;
+  let size = config.size(["hidden_size", "dim", "d_model", "n_embd"]);
   for (const module of modules.filter(isObject)) {
     const kind = String(module["type"]).split(".").at(-1);
     const path = String(module["path"] ?? "");
@@ -53,9 +52,9 @@ export function withPooling(base: Architecture, files: ModelFiles, width: number
       steps.push(step);
       size *= parts;
     } else if (kind === "Dense") {
-      const config = configOf(files, path);
-      steps.push(dense(config, below(files, path)));
-      size = config.size("out_features");
+      const inner = configOf(files, path);
+      steps.push(dense(inner, below(files, path)));
+      size = inner.size("out_features");
     } else throw new UnsupportedFormat(`modules.json: module "${kind}" is not built`);
   }
   if (steps.length === 0) return base;
