@@ -80,7 +80,8 @@ function randomProgram(random: Random, size: number): Program {
     }
     return known;
   };
-  const float = (x: Value) => (x.type.dtype === "f32" ? x : builder.convert(x, "f32"));
+  const float = (x: Value) =>
+    x.type.dtype === "f32" ? x : builder.convert(x.type.dtype === "u32" ? builder.clamp(x, 0, 100) : x, "f32");
   while (pool.length < size) {
     const x = random.pick(random.below(2) > 0 ? pool.slice(-4) : pool);
     const { dtype, shape } = x.type;
