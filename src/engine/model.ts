@@ -32,6 +32,8 @@ export interface ModelPort {
   /** null: even the rank is not known. */
   readonly shape: readonly Extent[] | null;
   readonly quantization?: Quantization;
+  /** Shapes within the model come from this input's numbers: a program is for one value of it. */
+  readonly byValue?: boolean;
 }
 
 /** One way to call a model. */
@@ -73,9 +75,10 @@ export interface Model {
   readonly metadata: ReadonlyMap<string, string>;
   /**
    * The computation for concrete input shapes; extents that are not given and not fixed are 1 (batch) or an error that
-   * names them. Throws FormatError, or CerebroError "unsupported" with everything that is missing.
+   * names them. `values` has the inputs that are taken by value; the program still has them as inputs, and pays no
+   * attention to them. Throws FormatError, or CerebroError "unsupported" with everything that is missing.
    */
-  program(signature?: string, shapes?: InputShapes): Program;
+  program(signature?: string, shapes?: InputShapes, values?: Tensors): Program;
 }
 
 /** Inputs and outputs of a run by port name. */

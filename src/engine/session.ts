@@ -43,14 +43,24 @@ export class Session {
   }
 
   /** The compiled program for inputs of these shapes. */
-  executable(signature: Signature, shapes: Readonly<Record<string, readonly number[]>>): Executable {
+  executable(
+    signature: Signature,
+    shapes: Readonly<Record<string, readonly number[]>>,
+    inputs: Tensors = {},
+  ): Executable {
     if (this.disposed) throw new CerebroError("usage", `${this.model.name}: the session was disposed`);
-    const key = `${signature.name}(${signature.inputs.map(({ name }) => `${name}:[${shapes[name] ?? ""}]`).join()})`;
+    const values = Object.fromEntries(
+      signature.inputs.flatMap(({ name, byValue }) => (byValue && inputs[name] ? [[name, inputs[name]]] : [])),
+    );
+    const texts = signature.inputs.map(
+      ({ name }) => `${name}:[${shapes[name] ?? ""}]${values[name]?.data.join() ?? ""}`,
+    );
+    const key = `${signature.name}(${texts.join()})`;
     const at = this.entries.findIndex((entry) => entry.key === key);
     const entry =
       at >= 0
         ? this.entries.splice(at, 1)[0]!
-        : { key, executable: compile(this.model.program(signature.name, shapes), this.options) };
+        : { key, executable: compile(this.model.program(signature.name, shapes, values), this.options) };
     this.entries.push(entry);
     while (this.entries.length > (this.options.cache ?? 4)) {
       const { executable } = this.entries.shift()!;
@@ -69,7 +79,7 @@ export class Session {
     const signature = this.signature(options.signature);
     const fitted = fitInputs(signature, inputs);
     const shapes = Object.fromEntries(Object.entries(fitted).map(([name, { shape }]) => [name, shape]));
-    const executable = this.executable(signature, shapes);
+    const executable = this.executable(signature, shapes, fitted);
     if (this.latest && this.latest !== executable) executable.restore(this.latest.states());
     this.latest = executable;
     return executable.run(fitted);

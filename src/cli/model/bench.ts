@@ -75,7 +75,7 @@ export const bench = modelCommand({
         throw new CerebroError("usage", `--runs ${values.runs}: must be a count`);
       const times = Array.from({ length: wanted }, run);
       const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
-      const executable = session.executable(signature, shapes);
+      const executable = session.executable(signature, shapes, inputs);
       const { stats } = executable;
       const figures = {
         load,
