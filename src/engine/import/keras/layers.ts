@@ -5,6 +5,7 @@ import { attentionLayers } from "./layers/attention.ts";
 import { cellLayers } from "./layers/cells.ts";
 import { coreLayers } from "./layers/core.ts";
 import { convolutionLayers } from "./layers/convolution.ts";
+import { knownLayers } from "./layers/known.ts";
 import { mergingLayers } from "./layers/merging.ts";
 import { normalizationLayers } from "./layers/normalization.ts";
 import { poolingLayers } from "./layers/pooling.ts";
@@ -37,4 +38,5 @@ export const layers: Readonly<Record<string, Row>> = {
   ...attentionLayers,
   ...preprocessingLayers,
   ...operationLayers,
+  ...knownLayers,
 };
