@@ -63,9 +63,16 @@ export function fill(dtype: DType, shape: readonly number[], seed: number): Tens
   return fromNumbers(dtype, shape, numbers);
 }
 
-export function goldens(file: string): Readonly<Record<string, readonly Case[]>> {
-  return JSON.parse(readFileSync(join(import.meta.dirname, file), "utf8")) as Record<string, readonly Case[]>;
+const read = (file: string): unknown => JSON.parse(readFileSync(join(import.meta.dirname, file), "utf8"));
+
+export const goldens = (file: string) => read(file) as Readonly<Record<string, readonly Case[]>>;
+
+/** Many outputs of one graph for one set of inputs. */
+export interface Zoo {
+  readonly inputs: Case["inputs"];
+  readonly outputs: Readonly<Record<string, GoldenOutput & { readonly tensor: string }>>;
 }
+export const zoo = () => read("ops.json") as Zoo;
 
 export function inputTensor({ dtype, shape, seed, values }: GoldenInput): Tensor {
   const type = names[dtype]!;

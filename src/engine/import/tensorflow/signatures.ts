@@ -83,12 +83,20 @@ export function planOfGraph({ graph }: Library): Plan {
     [...reachable(graph, [name])].some((each) => sources.has(graph.nodes.get(each)?.op ?? "")),
   );
   const chosen = fed.length > 0 ? fed : some;
+  return planOfOutputs(
+    graph,
+    chosen.map((node) => outputPort(node)),
+  );
+}
+
+/** The placeholders that outputs need, and the outputs. */
+export function planOfOutputs(graph: Graph, outputs: readonly PlannedPort[]): Plan {
   const needed = reachable(
     graph,
-    chosen.map(({ name }) => name),
+    outputs.map(({ edge }) => edge.node),
   );
-  const inputs = nodes.filter(({ name, op }) => sources.has(op) && needed.has(name));
-  return { name: "default", inputs: inputs.map(placed), outputs: chosen.map((node) => outputPort(node)) };
+  const inputs = [...graph.nodes.values()].filter(({ name, op }) => sources.has(op) && needed.has(name));
+  return { name: "default", inputs: inputs.map(placed), outputs };
 }
 
 /** A result's type is often that of its node's attribute T; comparisons give truth values. */

@@ -66,7 +66,9 @@ function matrixDiag(c: Call): Value {
   const [k = 0, upper = k] = c.count > 1 ? c.numbers(1) : [0];
   if (k !== upper) c.unsupported("several diagonals at once");
   const length = shape.at(-1)!;
-  const [rows, columns] = c.count > 1 ? [c.number(2), c.number(3)] : [-1, -1];
+  let [rows, columns] = c.count > 1 ? [c.number(2), c.number(3)] : [-1, -1];
+  // Square when nothing is said.
+  if (rows === -1 && columns === -1) rows = columns = length + Math.abs(k);
   const height = rows === -1 ? length + Math.max(0, -k) : rows;
   const width = columns === -1 ? length + Math.max(0, k) : columns;
   const wide = [...shape.slice(0, -1), height, width];
