@@ -65,6 +65,17 @@ const conv = (
   };
 };
 
+/** One query against a cache of keys (values): generation. */
+const cache = (count: number, length: number, size: number, transposeB: boolean): Case => ({
+  name: `cache ${count}x${length}x${size} ${transposeB ? "scores" : "context"}`,
+  inputs: [
+    [1, count, 1, transposeB ? size : length],
+    [1, count, length, size],
+  ],
+  work: count * length * size,
+  write: (b, _, x, y) => b.matmul(x!, y!, { transposeB }),
+});
+
 export const cases: readonly Case[] = [
   matmul(512, 512, 512, false),
   matmul(512, 512, 512),
@@ -79,9 +90,16 @@ export const cases: readonly Case[] = [
   matmul(125, 64, 64),
   heads(1, 128, 12, 32, true),
   heads(1, 128, 12, 32, false),
+  cache(12, 1024, 64, true),
+  cache(12, 1024, 64, false),
+  matmul(512, 512, 1, false),
   matmul(1, 128, 512),
   matmul(1, 768, 3072),
   matmul(1, 640, 128),
+  matmul(1, 2048, 512),
+  matmul(1, 512, 2048),
+  matmul(1, 512, 512),
+  matmul(1, 512, 32128),
   conv([1, 56, 56, 64], [3, 3, 64], 1),
   conv([1, 7, 7, 512], [3, 3, 512], 1),
   conv([1, 32, 32, 16], [3, 3, 16], 1),
@@ -89,6 +107,9 @@ export const cases: readonly Case[] = [
   conv([1, 96, 96, 3], [3, 3, 8], 2),
   conv([1, 49, 10, 1], [10, 4, 64], 2),
   conv([1, 25, 5, 64], [1, 1, 64], 1),
+  conv([1, 25, 5, 64], [3, 3, 64], 1),
+  conv([1, 64, 64, 32], [7, 3, 1], 1),
+  conv([1, 64, 64, 33], [3, 3, 2], 1),
   conv([1, 56, 56, 64], [1, 1, 128], 2),
   conv([1, 56, 56, 64], [3, 3, 64], 1, "i8"),
   conv([1, 112, 112, 32], [1, 1, 64], 1, "i8"),

@@ -8,10 +8,20 @@ import type { Kernel, KernelContext } from "../kernel.ts";
 import { type Bounds, emitBounds } from "./bounds.ts";
 import { type Amount, increase, loopWhileBelow, minimum, scaled, split } from "./emit.ts";
 import { type Destination, emitStore, operandsOf, type Output, outputKey, packsOf } from "./output.ts";
-import { emitPack, packConstant, type Source } from "./panels.ts";
+import { emitPack, packConstant, panelsOf, type Source } from "./panels.ts";
 import { linesFor, productOf, type Schedule, scheduleOf, tapsOf } from "./schedule.ts";
 import { emitStage, type Stage } from "./stage.ts";
-import { type Arithmetic, arithmetics, emitTile, type Registers, tileRegisters, type TileShape } from "./tile.ts";
+import {
+  type Arithmetic,
+  arithmetics,
+  emitTile,
+  partsOf,
+  type Registers,
+  stepOf,
+  tileRegisters,
+  type TileShape,
+  vectorsOf,
+} from "./tile.ts";
 
 /** One of the dimensions that rows of the result run along. Strides: elements of A, rows of the result. */
 export interface Rows {
@@ -75,7 +85,7 @@ export function contractionKernel(c: Contraction): Kernel {
         ? [
             {
               operand: 1,
-              key: `panels ${b.key} ${s.tile.vectors} ${arithmetic.name} ${b.zeroPoint}`,
+              key: `panels ${b.key} ${s.tile.columns} ${s.tile.along} ${arithmetic.name} ${b.zeroPoint}`,
               pack: (tensor: Tensor) => packConstant(tensor, b, s.division, tapsOf(c), arithmetic),
             },
           ]
@@ -136,7 +146,8 @@ function emitContraction(code: Code, context: KernelContext, c: Contraction, s: 
   };
   const { first, last, aBlock, row, bPanel, column, ahead } = frame;
   const [rest, bBatch, firstColumn, panel, panelEnd] = [integer(), integer(), integer(), integer(), integer()];
-  const panels = s.division.full + (s.division.tailVectors > 0 ? 1 : 0);
+  const panels = panelsOf(s.division);
+  const layout = layoutOf(c, s);
   const aBytes = c.stage && c.stage.from !== "f32" ? 1 : 4;
   const bBytes = frame.arithmetic.bytes;
   const [blocked, step] = c.blocked === "outer" ? [c.outer, c.outer.extent] : [c.inner, c.inner.extent];
@@ -177,7 +188,7 @@ function emitContraction(code: Code, context: KernelContext, c: Contraction, s: 
     code.tee(panel).i32(s.groupPanels).op(op["i32.add"]).set(panelEnd);
     minimum(code, { local: panelEnd }, panels);
     code.set(panelEnd);
-    if (c.b.kind === "strided") {
+    if (c.b.kind === "strided" && !s.direct) {
       code
         .get(scratch)
         .i32(s.scratch.spill + s.scratch.a)
@@ -186,31 +197,48 @@ function emitContraction(code: Code, context: KernelContext, c: Contraction, s: 
       emitPack(code, c.b, s.division, panel, panelEnd, bBatch, bPanel);
     } else {
       code.get(bBatch).set(bPanel);
-      add(bPanel, panel, s.division.panelBytes);
+      add(bPanel, panel, layout.panel);
     }
-    const sweep = (vectors: number, lanes: number) => {
-      scaled(code, panel, s.tile.vectors * 4);
+    const sweep = (columns: number) => {
+      scaled(code, panel, s.tile.columns);
       code.get(firstColumn).op(op["i32.add"]).set(column);
       // The next panel, if the unit has one.
       code.get(bPanel).get(panel).i32(1).op(op["i32.add"]).get(panelEnd).op(op["i32.lt_s"]);
       code.i32(s.division.panelBytes).op(op["i32.mul"]).op(op["i32.add"]).set(ahead);
-      emitRows(code, frame, { rows: s.tile.rows, vectors }, lanes);
+      emitRows(code, frame, { ...s.tile, columns });
     };
     if (s.division.full > 0) {
       const limit = integer();
       minimum(code, { local: panelEnd }, s.division.full);
       code.set(limit);
       loopWhileBelow(code, panel, { local: limit }, 1, () => {
-        sweep(s.tile.vectors, 4);
-        increase(code, bPanel, s.division.panelBytes);
+        sweep(s.tile.columns);
+        increase(code, bPanel, layout.panel);
       });
     }
-    if (s.division.tailVectors > 0) {
+    if (s.division.tail > 0) {
       code.get(panelEnd).i32(s.division.full).op(op["i32.gt_s"]).if();
-      sweep(s.division.tailVectors, s.division.tailLanes);
+      sweep(s.division.tail);
       code.end();
     }
   });
+}
+
+/** Bytes from one panel to the next, and between the vectors of B within one. */
+function layoutOf({ b }: Contraction, { tile, direct, division }: Schedule, columns = tile.columns) {
+  if (b.kind === "constant" || !direct) {
+    const advance = partsOf({ ...tile, columns }) * 16;
+    return { panel: division.panelBytes, part: 16, advance, lastLanes: 4, exact: false };
+  }
+  const panel = tile.columns * b.column * 4;
+  if (tile.along) return { panel, part: b.column * 4, advance: 16, lastLanes: 4, exact: true };
+  return {
+    panel,
+    part: 16,
+    advance: b.depth.stride * 4,
+    lastLanes: columns - (Math.ceil(columns / 4) - 1) * 4,
+    exact: false,
+  };
 }
 
 /** Copies the lines that a block needs and lets A's block begin in the copy. */
@@ -257,7 +285,7 @@ function emitCopy(code: Code, { c, s, first, last, aBlock }: Frame, scratch: num
 }
 
 /** All rows of a block against one panel. */
-function emitRows(code: Code, frame: Frame, tile: TileShape, lastLanes: number): void {
+function emitRows(code: Code, frame: Frame, tile: TileShape): void {
   const { c, s, context, arithmetic, destination, registers, first, last, column } = frame;
   const integer = () => code.local(type.i32);
   const { bytes } = arithmetic;
@@ -274,7 +302,11 @@ function emitRows(code: Code, frame: Frame, tile: TileShape, lastLanes: number):
   let start = { a: aRow, b: frame.bPanel };
   let count: Amount = c.taps[0]?.count ?? 1;
   const [, ...innerTaps] = c.taps.map((tap) => tap.count);
-  const tapBytes = productOf(innerTaps) * Math.ceil(c.depth.extent / arithmetic.step) * tile.vectors * 16;
+  const layout = layoutOf(c, s, tile.columns);
+  const steps = Math.ceil(c.depth.extent / stepOf(tile, arithmetic));
+  const tapBytes = productOf(innerTaps) * steps * layout.advance;
+  const vectors = vectorsOf(tile);
+  const lastLanes = tile.columns - (vectors - 1) * 4;
   const tileAt = (rows: number) => {
     code.get(start.a);
     scaled(code, x, c.inner.a * bytes);
@@ -283,11 +315,10 @@ function emitRows(code: Code, frame: Frame, tile: TileShape, lastLanes: number):
     code.get(rowBase);
     scaled(code, x, c.inner.row);
     code.op(op["i32.add"]).set(row);
-    const shape = { rows, vectors: tile.vectors };
     const taps = c.taps.map((tap, i) => ({ count: i === 0 ? count : tap.count, stride: tap.a * bytes }));
     const summation = { taps, depth: c.depth.extent, stride: c.depth.a * bytes };
-    emitTile(code, arithmetic, shape, summation, registers, a, b, c.inner.a * bytes);
-    const region = { row, column, rows, rowStep: c.inner.row, vectors: tile.vectors, lastLanes };
+    emitTile(code, arithmetic, { ...tile, rows }, summation, layout, registers, a, b, c.inner.a * bytes);
+    const region = { row, column, rows, rowStep: c.inner.row, vectors, lastLanes };
     emitStore(code, context, destination, region, registers.sums);
   };
   const line = () => {

@@ -6,7 +6,7 @@ import { op, type } from "../../../wasm/opcodes.ts";
 import type { Value } from "../../hlo/graph.ts";
 import type { Tensor } from "../../hlo/tensor.ts";
 import { increase, loadSome, loopWhileBelow, storeSome } from "./emit.ts";
-import type { Arithmetic } from "./tile.ts";
+import { type Arithmetic, partsOf, stepOf, type TileShape } from "./tile.ts";
 
 /** Where the elements of B are, in elements of `value`. */
 export type Source =
@@ -30,65 +30,65 @@ export type Source =
       readonly column: number;
     };
 
-/** How columns are divided: `full` panels of `vectors` times four, then one of `tailVectors`, if that is not 0. */
+/** How columns are divided: `full` panels as wide as the tile, then one of `tail` columns, if that is not 0. */
 export interface Division {
-  readonly vectors: number;
+  readonly tile: TileShape;
   readonly full: number;
-  readonly tailVectors: number;
-  /** Lanes of the tail's last vector. */
-  readonly tailLanes: number;
-  /** Bytes of a full panel, and of all. */
+  readonly tail: number;
+  /** Bytes of a full panel, and of all, when they are laid out. */
   readonly panelBytes: number;
   readonly bytes: number;
 }
 
 /** `taps` times `depth` elements are summed; each tap's depth is rounded up to whole steps. */
-export function divide(columns: number, vectors: number, taps: number, depth: number, { step }: Arithmetic): Division {
-  const full = Math.floor(columns / (vectors * 4));
-  const rest = columns - full * vectors * 4;
-  const tailVectors = Math.ceil(rest / 4);
-  const rounds = taps * Math.ceil(depth / step);
-  const panelBytes = rounds * vectors * 16;
-  return {
-    vectors,
-    full,
-    tailVectors,
-    tailLanes: rest === 0 ? 4 : rest - (tailVectors - 1) * 4,
-    panelBytes,
-    bytes: full * panelBytes + rounds * tailVectors * 16,
-  };
+export function divide(
+  columns: number,
+  tile: TileShape,
+  taps: number,
+  depth: number,
+  arithmetic: Arithmetic,
+): Division {
+  const full = Math.floor(columns / tile.columns);
+  const tail = columns - full * tile.columns;
+  const rounds = taps * Math.ceil(depth / stepOf(tile, arithmetic));
+  const panelBytes = rounds * partsOf(tile) * 16;
+  const tailBytes = tail > 0 ? rounds * partsOf({ ...tile, columns: tail }) * 16 : 0;
+  return { tile, full, tail, panelBytes, bytes: full * panelBytes + tailBytes };
 }
 
-/** The panels of a constant: [batch][panel][tap][depth / step][column][step]. */
+export const panelsOf = ({ full, tail }: Division): number => full + (tail > 0 ? 1 : 0);
+
+/** The panels of a constant: [batch][panel][tap][step][column][element of the step]. */
 export function packConstant(
   { data }: Tensor,
   source: Source & { kind: "constant" },
   division: Division,
   taps: number,
-  { step, bytes }: Arithmetic,
+  arithmetic: Arithmetic,
 ): Tensor {
   const { batches, depth, columns, zeroPoint } = source;
+  const { tile } = division;
+  const { bytes } = arithmetic;
+  const step = stepOf(tile, arithmetic);
   const total = (batches.length * division.bytes) / bytes;
   const packed = bytes === 4 ? new Float32Array(total) : new Int16Array(total);
   const numbers = data as Exclude<typeof data, BigInt64Array | BigUint64Array>;
   const perTap = depth.length / taps;
-  const panels = division.full + (division.tailVectors > 0 ? 1 : 0);
   let to = 0;
   for (const batch of batches) {
-    for (let panel = 0; panel < panels; panel++) {
-      const first = panel * division.vectors * 4;
-      const width = (panel < division.full ? division.vectors : division.tailVectors) * 4;
-      const present = Math.min(width, columns.length - first);
+    for (let panel = 0; panel < panelsOf(division); panel++) {
+      const first = panel * tile.columns;
+      const present = Math.min(tile.columns, columns.length - first);
+      const stride = (partsOf({ ...tile, columns: present }) * 16) / bytes;
       for (let tap = 0; tap < taps; tap++) {
         for (let k = 0; k < perTap; k += step) {
-          for (let inner = 0; inner < step; inner++) {
-            if (k + inner >= perTap) continue;
+          for (let inner = 0; inner < step && k + inner < perTap; inner++) {
             const from = batch + depth[tap * perTap + k + inner]!;
             for (let column = 0; column < present; column++) {
               packed[to + column * step + inner] = numbers[from + columns[first + column]!]! - zeroPoint;
             }
           }
-          to += width * step;
+          to += stride;
         }
       }
     }
@@ -97,7 +97,7 @@ export function packConstant(
 }
 
 /**
- * Lays out panels [first, limit) of a strided B of f32 at `to`, the first of them at its start. All but the tables are
+ * Lays out panels [first, limit) of a strided B of f32, in vectors of columns, at `to`, the first of them at its start. All but the tables are
  * locals; `b` holds the address of the batch's first element.
  */
 export function emitPack(
@@ -115,27 +115,27 @@ export function emitPack(
     code
       .get(b)
       .get(panel)
-      .i32(division.vectors * 16 * source.column)
+      .i32(division.tile.columns * 4 * source.column)
       .op(op["i32.mul"])
       .op(op["i32.add"])
       .set(from);
   };
   code.get(to).set(at);
   code.get(first).set(panel);
-  const { full, vectors, tailVectors, tailLanes } = division;
+  const { full, tail, tile } = division;
   if (full > 0) {
     const last = integer();
     code.get(limit).i32(full).get(limit).i32(full).op(op["i32.lt_s"]).op(op.select).set(last);
     loopWhileBelow(code, panel, { local: last }, 1, () => {
       start();
-      emitPanel(code, source, vectors, 4, from, at, k);
+      emitPanel(code, source, tile.columns, from, at, k);
     });
   }
-  if (tailVectors > 0) {
+  if (tail > 0) {
     code.get(limit).i32(full).op(op["i32.gt_s"]).if();
     code.i32(full).set(panel);
     start();
-    emitPanel(code, source, tailVectors, tailLanes, from, at, k);
+    emitPanel(code, source, tail, from, at, k);
     code.end();
   }
 }
@@ -144,14 +144,14 @@ export function emitPack(
 function emitPanel(
   code: Code,
   { depth, column }: Source & { kind: "strided" },
-  vectors: number,
-  lastLanes: number,
+  columns: number,
   from: number,
   at: number,
   k: number,
 ): void {
+  const vectors = Math.ceil(columns / 4);
   const width = vectors * 16;
-  const lanesOf = (v: number) => (v === vectors - 1 ? lastLanes : 4);
+  const lanesOf = (v: number) => Math.min(4, columns - v * 4);
   code.i32(0).set(k);
   if (column === 1) {
     const vector = code.local(type.v128);

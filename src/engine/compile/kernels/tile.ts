@@ -3,7 +3,7 @@
 import type { Code } from "../../../wasm/code.ts";
 import { op, type } from "../../../wasm/opcodes.ts";
 import type { DType } from "../../hlo/dtype.ts";
-import { type Amount, increase, push } from "./emit.ts";
+import { type Amount, increase, loadSome, push } from "./emit.ts";
 
 /** How products are added up, four columns at a time. */
 export interface Arithmetic {
@@ -42,9 +42,30 @@ export interface Summation {
   readonly stride: number;
 }
 
+/**
+ * A register tile: rows of A times columns of B. Its sums are vectors of four columns, to which an element of A is
+ * multiplied in all lanes; or, `along` the depth, a vector for every column that neighbouring products are added to.
+ */
 export interface TileShape {
   readonly rows: number;
-  readonly vectors: number;
+  readonly columns: number;
+  readonly along: boolean;
+}
+
+/** Vectors of four columns. */
+export const vectorsOf = ({ columns }: TileShape): number => Math.ceil(columns / 4);
+/** Vectors of B that a step of the depth takes. */
+export const partsOf = (tile: TileShape): number => (tile.along ? tile.columns : vectorsOf(tile));
+/** Elements of the depth that a step takes. */
+export const stepOf = ({ along }: TileShape, { step, bytes }: Arithmetic): number => (along ? 16 / bytes : step);
+
+/** Where the vectors of B are: bytes from one to the next, and to those of the next step. */
+export interface PanelLayout {
+  readonly part: number;
+  readonly advance: number;
+  /** Lanes of the last vector of a step that may be read; along the depth, whether B ends with A. */
+  readonly lastLanes: number;
+  readonly exact: boolean;
 }
 
 /** Registers of a tile, reused by every tile of a function. */
@@ -56,12 +77,12 @@ export interface Registers {
   readonly counters: readonly number[];
 }
 
-export function tileRegisters(code: Code, { rows, vectors }: TileShape, taps: number): Registers {
+export function tileRegisters(code: Code, tile: TileShape, taps: number): Registers {
   const vector = () => code.local(type.v128);
   const integer = () => code.local(type.i32);
   return {
-    sums: Array.from({ length: rows * vectors }, vector),
-    b: Array.from({ length: vectors }, vector),
+    sums: Array.from({ length: tile.rows * partsOf(tile) }, vector),
+    b: Array.from({ length: partsOf(tile) }, vector),
     a: vector(),
     end: integer(),
     counters: Array.from({ length: taps }, integer),
@@ -69,60 +90,62 @@ export function tileRegisters(code: Code, { rows, vectors }: TileShape, taps: nu
 }
 
 /**
- * Sums of one tile, from zero. `a` and `b` are locals with the addresses of the first row's first element and of the
- * panel; both are moved. Rows of A are `rowStride` bytes apart.
+ * Sums of one tile, from zero: `sums[row * vectors + vector]`. `a` and `b` are locals with the addresses of the first
+ * row's first element and of the panel; both are moved. Rows of A are `rowStride` bytes apart.
  */
 export function emitTile(
   code: Code,
   arithmetic: Arithmetic,
-  { rows, vectors }: TileShape,
+  tile: TileShape,
   summation: Summation,
+  layout: PanelLayout,
   registers: Registers,
   a: number,
   b: number,
   rowStride: number,
 ): void {
   const { sums } = registers;
-  for (let i = 0; i < rows * vectors; i++) code.v128(0, 0, 0, 0).set(sums[i]!);
-  const rounds = Math.ceil(summation.depth / arithmetic.step);
-  const advance = summation.stride * arithmetic.step;
-  const depth = () => {
-    const round = () => {
-      for (let v = 0; v < vectors; v++)
-        code
-          .get(b)
-          .memory(op["v128.load"], v * 16)
-          .set(registers.b[v]!);
-      for (let r = 0; r < rows; r++) {
-        code
-          .get(a)
-          .memory(op["v128.load32_splat"], r * rowStride)
-          .set(registers.a);
-        for (let v = 0; v < vectors; v++) {
-          arithmetic.accumulate(code, sums[r * vectors + v]!, registers.a, registers.b[v]!);
-        }
-      }
-      increase(code, a, advance);
-    };
-    if (rounds === 1) {
-      round();
-      increase(code, b, vectors * 16);
-      return;
+  const parts = partsOf(tile);
+  for (let i = 0; i < tile.rows * parts; i++) code.v128(0, 0, 0, 0).set(sums[i]!);
+  const step = stepOf(tile, arithmetic);
+  // Floats beyond A's depth may be NaN: the last step reads what is there. Integers are multiplied by zeros of B.
+  const rest = tile.along && arithmetic.sum === "f32" ? summation.depth % step : 0;
+  const rounds = rest > 0 ? Math.floor(summation.depth / step) : Math.ceil(summation.depth / step);
+  const advance = summation.stride * step;
+  const products = (lanes: number) => {
+    for (let v = 0; v < parts; v++) {
+      const bLanes = tile.along ? (layout.exact ? lanes : 4) : v === parts - 1 ? layout.lastLanes : 4;
+      loadSome(code, "f32", b, v * layout.part, bLanes);
+      code.set(registers.b[v]!);
     }
-    code
-      .get(b)
-      .i32(rounds * vectors * 16)
-      .op(op["i32.add"])
-      .set(registers.end);
-    const again = code.loop();
-    round();
-    code
-      .get(b)
-      .i32(vectors * 16)
-      .op(op["i32.add"])
-      .tee(b);
-    code.get(registers.end).op(op["i32.ne"]).brIf(again);
-    code.end();
+    for (let r = 0; r < tile.rows; r++) {
+      if (tile.along) loadSome(code, "f32", a, r * rowStride, lanes);
+      else code.get(a).memory(op["v128.load32_splat"], r * rowStride);
+      code.set(registers.a);
+      for (let v = 0; v < parts; v++) arithmetic.accumulate(code, sums[r * parts + v]!, registers.a, registers.b[v]!);
+    }
+  };
+  const depth = () => {
+    if (rounds === 1) {
+      products(4);
+      increase(code, a, advance);
+      increase(code, b, layout.advance);
+    } else if (rounds > 1) {
+      code
+        .get(b)
+        .i32(rounds * layout.advance)
+        .op(op["i32.add"])
+        .set(registers.end);
+      const again = code.loop();
+      products(4);
+      increase(code, a, advance);
+      code.get(b).i32(layout.advance).op(op["i32.add"]).tee(b);
+      code.get(registers.end).op(op["i32.ne"]).brIf(again);
+      code.end();
+    }
+    if (rest === 0) return;
+    products(rest);
+    increase(code, b, layout.advance);
   };
   // Inside the taps, what the inner loop has moved A by is taken back.
   const nest = (level: number, body: () => void): void => {
@@ -143,4 +166,35 @@ export function emitTile(
     code.end().end();
   };
   nest(0, depth);
+  if (tile.along) addAcross(code, arithmetic, tile, sums);
+}
+
+/** The sums of every four columns become one vector. */
+function addAcross(code: Code, { sum }: Arithmetic, tile: TileShape, sums: readonly number[]): void {
+  const add = sum === "f32" ? op["f32x4.add"] : op["i32x4.add"];
+  const [pair, other] = [code.local(type.v128), code.local(type.v128)];
+  const vectors = vectorsOf(tile);
+  for (let r = 0; r < tile.rows; r++) {
+    for (let v = 0; v < vectors; v++) {
+      const column = (c: number) => sums[r * tile.columns + Math.min(v * 4 + c, tile.columns - 1)]!;
+      for (const [c, to] of [
+        [0, pair],
+        [2, other],
+      ] as const) {
+        // Lanes 0 and 2, 1 and 3 of two columns, in turn.
+        code
+          .get(column(c))
+          .get(column(c + 1))
+          .shuffle(0x03020100, 0x13121110, 0x07060504, 0x17161514);
+        code
+          .get(column(c))
+          .get(column(c + 1))
+          .shuffle(0x0b0a0908, 0x1b1a1918, 0x0f0e0d0c, 0x1f1e1d1c);
+        code.op(add).set(to);
+      }
+      code.get(pair).get(other).shuffle(0x03020100, 0x07060504, 0x13121110, 0x17161514);
+      code.get(pair).get(other).shuffle(0x0b0a0908, 0x0f0e0d0c, 0x1b1a1918, 0x1f1e1d1c);
+      code.op(add).set(sums[r * vectors + v]!);
+    }
+  }
 }
