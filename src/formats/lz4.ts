@@ -21,6 +21,13 @@ export function lz4(bytes: Uint8Array, limit = defaultOutputLimit): Uint8Array {
   return out.finish();
 }
 
+/** Unpacks one block without a frame, of at most `limit` bytes. */
+export function lz4Block(bytes: Uint8Array, limit: number): Uint8Array {
+  const out = new Output("lz4", limit, limit);
+  readBlock(bytes, out, 0);
+  return out.finish();
+}
+
 function readFrame(cursor: Cursor, out: Output): void {
   const at = cursor.position;
   const found = cursor.u32();

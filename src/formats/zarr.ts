@@ -1,13 +1,15 @@
 // zarr arrays, versions 2 and 3: a JSON description and compressed chunks by key. Sources: the zarr specifications,
-// version 2 and version 3 with its "regular" grid and the codecs bytes, transpose, gzip, zstd, crc32c, sharding_indexed.
+// version 2 and version 3 with its "regular" grid and the codecs bytes, transpose, gzip, zstd, blosc, crc32c, sharding_indexed.
 
 import { Cursor, range } from "../base/cursor.ts";
 import { FormatError, messageOf, UnsupportedFormat } from "../base/errors.ts";
 import { hex } from "../base/text.ts";
 import { arraySize, type ElementType, elementSizes, type RawArray, swapped } from "./array.ts";
+import { blosc } from "./blosc.ts";
 import { gunzip } from "./compress.ts";
 import { crc32c } from "./crc.ts";
 import { elementOf } from "./npy.ts";
+import { zlib } from "./zlib.ts";
 import { zstd } from "./zstd.ts";
 
 /** Bytes of the largest array, of one without any chunk, and the most chunks of one. */
@@ -218,7 +220,11 @@ function compressor(value: unknown, what: string): (bytes: Uint8Array, limit: nu
   const id = isObject(value) ? value["id"] : undefined;
   if (id === "zstd") return zstd;
   if (id === "gzip") return gunzip;
-  throw new UnsupportedFormat(`${what}: compressor ${JSON.stringify(id)} is not built (zstd and gzip are)`);
+  if (id === "zlib") return zlib;
+  if (id === "blosc") return blosc;
+  throw new UnsupportedFormat(
+    `${what}: compressor ${JSON.stringify(id)} is not built (zstd, gzip, zlib and blosc are)`,
+  );
 }
 
 const fillNumbers: Readonly<Record<string, number>> = { NaN: NaN, Infinity: Infinity, "-Infinity": -Infinity };
@@ -328,6 +334,7 @@ function codec({ name, options }: { name: string; options: Json }, context: Code
     // What is inside may carry a checksum.
     zstd: () => (bytes, shape) => zstd(bytes, size(shape) + 4),
     gzip: () => (bytes, shape) => gunzip(bytes, size(shape) + 4),
+    blosc: () => (bytes, shape) => blosc(bytes, size(shape) + 4),
     crc32c: () => (bytes) => checked(bytes, what),
     transpose: () => {
       const order = extents(options["order"], what);

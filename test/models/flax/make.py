@@ -387,6 +387,37 @@ def trees():
             for i in range(40):
                 store.with_transaction(transaction)[f"key/{i:02}/x"] = b"v%d." % i * i
 
+    # The numbers 0, 1, 2, … as zarr in different dress: test of formats/zarr.ts.
+    def zarr(name, shape, dtype, **metadata):
+        version = "zarr3" if "codecs" in metadata else "zarr"
+        spec = {"driver": version, "metadata": metadata,
+                "kvstore": {"driver": "file", "path": f"{path}/zarr/{name}/"}}
+        array = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+        ts.open(spec, create=True, dtype=array.dtype, shape=shape).result().write(array).result()
+
+    small, chunks = (5, 3, 4), [2, 2, 3]
+    little = {"name": "bytes", "configuration": {"endian": "little"}}
+    packed = {"name": "zstd", "configuration": {"level": 3}}
+    grid = {"name": "regular", "configuration": {"chunk_shape": [4, 2, 4]}}
+    zarr("fortran", small, "f4", chunks=chunks, order="F", compressor=None, dimension_separator="/")
+    zarr("big", small, ">i2", chunks=chunks, compressor={"id": "zlib"})
+    zarr("brain", small, ml_dtypes.bfloat16, chunks=chunks, compressor={"id": "gzip"})
+    zarr("scalar", (), "f8", compressor={"id": "zstd"})
+    for compressor in ("lz4", "zstd", "zlib"):
+        zarr(f"blosc-{compressor}", (40, 40), "f4", chunks=[30, 40], compressor={"id": "blosc", "cname": compressor,
+                                                                              "shuffle": 1})
+    zarr("holes", small, "f4", chunks=chunks, compressor={"id": "zstd"})
+    for chunk in (path / "zarr/holes").glob("1.*"):
+        chunk.unlink()
+    zarr("transposed", small, "f4", chunk_grid=grid, codecs=[
+        {"name": "transpose", "configuration": {"order": [2, 0, 1]}}, little, packed])
+    zarr("shards", small, "f4", chunk_grid=grid, codecs=[{"name": "sharding_indexed", "configuration": {
+        "chunk_shape": [2, 1, 2], "codecs": [little, packed], "index_codecs": [little, {"name": "crc32c"}],
+        "index_location": "start"}}])
+    zarr("checked", small, "i8", chunk_grid=grid, chunk_key_encoding={"name": "v2"}, codecs=[
+        {"name": "bytes", "configuration": {"endian": "big"}}, {"name": "gzip", "configuration": {"level": 5}},
+        {"name": "crc32c"}])
+
 
 transformers_models()
 generators()

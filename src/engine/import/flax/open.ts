@@ -111,7 +111,19 @@ function weightsOfFiles(files: ModelFiles, forms: readonly RegExp[]): Weights | 
 
 /** The weights in a directory; undefined when it holds none. */
 export function weightsOfDirectory(files: ModelFiles): Weights | undefined {
-  return weightsOfFiles(files, surest) ?? weightsOfOrbax(files) ?? weightsOfFiles(files, lastResort);
+  return (
+    weightsOfFiles(files, surest) ?? weightsOfOrbax(files) ?? newestStep(files) ?? weightsOfFiles(files, lastResort)
+  );
+}
+
+/** Before Orbax, flax.training.checkpoints wrote a file for each step: "checkpoint_100". */
+function newestStep(files: ModelFiles): Weights | undefined {
+  const stepOf = (name: string) => Number(/^checkpoint_(\d+)$/.exec(name)?.[1] ?? -1);
+  const newest = (files.list("") ?? [])
+    .filter((name) => stepOf(name) >= 0)
+    .toSorted((a, b) => stepOf(b) - stepOf(a))[0];
+  const bytes = newest === undefined ? undefined : files.read(newest);
+  return bytes && weightsOfFile(bytes, newest!);
 }
 
 function weightsOfOrbax(files: ModelFiles): Weights | undefined {
