@@ -315,6 +315,135 @@ def ops():
     model("rnn_both", "BIDIRECTIONAL_SEQUENCE_RNN", rnn2, [T("f32", [2, 6, 4]), T("f32", [2, 6, 4])], opt("BidirectionalSequenceRNNOptions", fusedActivationFunction=4, mergeOutputs=False, timeMajor=False))
 
 
+def models():
+    """Whole models, by the converter."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+    keras = tf.keras
+    folder = os.path.join(here, "models")
+    os.makedirs(folder, exist_ok=True)
+
+    def seeded(model):
+        rng = np.random.RandomState(1)
+        model.set_weights([(np.abs(rng.randn(*w.shape)) * 0.5 + 0.5 if "variance" in v.name or "gamma" in v.name else rng.randn(*w.shape) * 0.3).astype(np.float32)
+                           for v, w in zip(model.weights, model.get_weights())])
+        return model
+
+    def save(name, converter, optimize=None, kind=None, samples=None):
+        if optimize:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if kind == "f16":
+            converter.target_spec.supported_types = [tf.float16]
+        if kind in ("int8", "int16"):
+            converter.representative_dataset = lambda: ([np.random.RandomState(i).uniform(-1, 1, sh).astype(np.float32) for sh in samples] for i in range(8))
+            ops = tf.lite.OpsSet
+            converter.target_spec.supported_ops = [ops.TFLITE_BUILTINS_INT8 if kind == "int8" else ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
+            if kind == "int16":
+                converter.target_spec.supported_ops.append(ops.TFLITE_BUILTINS)
+            if kind == "int8":
+                converter.inference_input_type = converter.inference_output_type = tf.int8
+        try:
+            data = converter.convert()
+        except Exception as e:
+            print(name, "not converted:", str(e).strip().splitlines()[0][:200])
+            return
+        with open(os.path.join(folder, name + ".tflite"), "wb") as f:
+            f.write(data)
+        print(name, len(data))
+
+    def of(model, shape):
+        """A converter for a model with these input shapes."""
+        call = tf.function(lambda *x: model(x[0] if len(x) == 1 else list(x)))
+        specs = [tf.TensorSpec(sh, tf.float32) for sh in shape]
+        frozen = convert_variables_to_constants_v2(call.get_concrete_function(*specs), lower_control_flow=False)
+        return tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+
+    cnn = seeded(keras.Sequential([
+        keras.Input([16, 16, 3]), keras.layers.Conv2D(8, 3, strides=2, padding="same"), keras.layers.BatchNormalization(), keras.layers.ReLU(6.0),
+        keras.layers.DepthwiseConv2D(3, padding="same"), keras.layers.BatchNormalization(), keras.layers.Activation("hard_swish"),
+        keras.layers.Conv2D(16, 1), keras.layers.PReLU(shared_axes=[1, 2]), keras.layers.MaxPooling2D(2), keras.layers.UpSampling2D(2, interpolation="bilinear"),
+        keras.layers.Conv2DTranspose(6, 3, strides=2, padding="same", activation="sigmoid"), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10, activation="softmax")]))
+    for kind in (None, "f16", "dynamic", "int8", "int16"):
+        save(f"cnn_{kind or 'float'}", of(cnn, [[1, 16, 16, 3]]), kind is not None, kind, [[1, 16, 16, 3]])
+    save("cnn_batch", of(cnn, [[None, 16, 16, 3]]))
+    lstm = seeded(keras.Sequential([keras.Input([9, 6]), keras.layers.LSTM(36, return_sequences=True), keras.layers.LSTM(5), keras.layers.Dense(3)]))
+    for kind in (None, "dynamic"):
+        save(f"lstm_{kind or 'float'}", of(lstm, [[1, 9, 6]]), kind is not None, kind, [[1, 9, 6]])
+    gru = seeded(keras.Sequential([keras.Input([9, 6]), keras.layers.GRU(20, return_sequences=True), keras.layers.Bidirectional(keras.layers.GRU(4)), keras.layers.Dense(3)]))
+    for kind in (None, "dynamic"):
+        save(f"gru_{kind or 'float'}", of(gru, [[1, 9, 6]]), kind is not None, kind)
+
+    x = keras.Input([7, 16])
+    y = keras.layers.LayerNormalization()(x)
+    y = keras.layers.MultiHeadAttention(2, 8)(y, y)
+    z = keras.layers.Add()([x, y])
+    y = keras.layers.Dense(32, activation="gelu")(keras.layers.LayerNormalization()(z))
+    z = keras.layers.Add()([z, keras.layers.Dense(16)(y)])
+    attention = seeded(keras.Model(x, keras.layers.Dense(4, activation="tanh")(keras.layers.GlobalAveragePooling1D()(z))))
+    for kind in (None, "f16", "dynamic", "int8", "int16"):
+        save(f"attention_{kind or 'float'}", of(attention, [[1, 7, 16]]), kind is not None, kind, [[1, 7, 16]])
+
+    class Loops(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([4, 3], tf.float32)])
+        def control(self, x):
+            i, total = tf.while_loop(lambda i, t: tf.logical_and(i < 20, tf.reduce_sum(tf.abs(t)) < 50.0), lambda i, t: (i + 1, t * 1.3 + x[i % 4]), [0, x])
+            y = tf.cond(tf.reduce_mean(x) > 0.0, lambda: total * 2.0, lambda: total - tf.cast(i, tf.float32))
+            return {"y": y, "rounds": i}
+
+    module = Loops()
+    save("control", tf.lite.TFLiteConverter.from_concrete_functions([module.control.get_concrete_function()], module))
+
+    class Counter(tf.Module):
+        def __init__(self):
+            self.total = tf.Variable(np.arange(4, dtype=np.float32))
+            self.weights = tf.Variable(np.linspace(-1, 1, 4, dtype=np.float32))
+
+        @tf.function(input_signature=[tf.TensorSpec([4], tf.float32)])
+        def add(self, x):
+            self.total.assign_add(x * self.weights)
+            return {"total": self.total.read_value()}
+
+        @tf.function(input_signature=[tf.TensorSpec([4], tf.float32)])
+        def scale(self, x):
+            return {"scaled": x * self.total}
+
+    counter = Counter()
+    save_to = os.path.join("/tmp", "tflite-counter")
+    tf.saved_model.save(counter, save_to, signatures={"add": counter.add.get_concrete_function(), "scale": counter.scale.get_concrete_function()})
+    converter = tf.lite.TFLiteConverter.from_saved_model(save_to, signature_keys=["add", "scale"])
+    converter.experimental_enable_resource_variables = True
+    save("variables", converter)
+
+    sparse = keras.Sequential([keras.Input([64]), keras.layers.Dense(32, activation="relu"), keras.layers.Dense(8)])
+    seeded(sparse)
+    weights = sparse.get_weights()
+    keep = np.random.RandomState(3).rand(16, 8) < 0.15
+    weights[0] *= np.kron(keep, np.ones((4, 4)))[:64, :32]
+    sparse.set_weights(weights)
+    converter = of(sparse, [[1, 64]])
+    converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
+    save("sparse", converter)
+    converter = of(sparse, [[1, 64]])
+    converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY, tf.lite.Optimize.DEFAULT]
+    save("sparse_dynamic", converter)
+
+    class Words(tf.Module):
+        def __init__(self):
+            self.table = tf.constant(numbers([70, 6], 1))
+
+        @tf.function(input_signature=[tf.TensorSpec([1, 8], tf.int32)])
+        def embed(self, ids):
+            rows = tf.gather(self.table, ids)
+            mask = tf.cast(ids > 0, tf.float32)[..., None]
+            mean = tf.reduce_sum(rows * mask, 1) / tf.maximum(tf.reduce_sum(mask, 1), 1.0)
+            values, places = tf.math.top_k(mean, 3)
+            return {"mean": mean, "values": values, "places": places, "sorted": tf.math.cumsum(tf.reverse(mean, [1]), 1)}
+
+    words = Words()
+    save("words", tf.lite.TFLiteConverter.from_concrete_functions([words.embed.get_concrete_function()], words))
+
+
 if __name__ == "__main__":
     for what in sys.argv[1:]:
         globals()[what]()

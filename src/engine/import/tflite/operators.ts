@@ -12,12 +12,23 @@ import { recurrent } from "./ops/recurrent.ts";
 import { detection } from "./ops/detection.ts";
 import { reductions } from "./ops/reduce.ts";
 import { resizes } from "./ops/resize.ts";
+import { stablehlo } from "./ops/stablehlo.ts";
 import { shapes } from "./ops/shape.ts";
 
 export const operators: ReadonlyMap<string, Lower> = new Map(
-  [elementwise, activations, dense, convolutions, shapes, reductions, resizes, control, recurrent, detection].flatMap(
-    (table) => Object.entries(table),
-  ),
+  [
+    elementwise,
+    activations,
+    dense,
+    convolutions,
+    shapes,
+    reductions,
+    resizes,
+    control,
+    recurrent,
+    detection,
+    stablehlo,
+  ].flatMap((table) => Object.entries(table)),
 );
 
 export const customOperators: ReadonlyMap<string, Lower> = new Map();
@@ -34,6 +45,8 @@ const notes: Readonly<Record<string, string>> = {
   REDUCE_PROD: "floats and plain integers",
 };
 
+/** Built only to say what they would call. */
+const refused = new Set(["STABLEHLO_CUSTOM_CALL"]);
 const unwritten = new Set(["CUSTOM", "DELEGATE", "PLACEHOLDER_FOR_GREATER_OP_CODES"]);
 
 /** Every builtin operator and custom ones, with whether they are built. */
@@ -42,6 +55,6 @@ export const tfliteSupport: readonly OpSupport[] = [
   ...[...customOperators.keys()].map((name) => `custom:${name}`),
 ].map((name) => ({
   name,
-  supported: operators.has(name) || name.startsWith("custom:"),
+  supported: (operators.has(name) && !refused.has(name)) || name.startsWith("custom:"),
   ...(notes[name] !== undefined && { note: notes[name] }),
 }));

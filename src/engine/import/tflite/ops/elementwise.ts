@@ -91,7 +91,7 @@ const multiply: Lower = (node) => {
   if (node.dtype() === "i32") return product;
   const r = affineOf(node.result());
   const range = quantizedRange(activation, node.result(), node.dtype());
-  return scaleBy(b, product, (p.scale * q.scale) / r.scale, { dtype: node.dtype(), zero: r.zero, range });
+  return scaleBy(b, product, f(f(p.scale * q.scale) / r.scale), { dtype: node.dtype(), zero: r.zero, range });
 };
 
 const divide: Lower = (node) => {

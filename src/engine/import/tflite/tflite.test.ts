@@ -1,0 +1,149 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { CerebroError, FormatError } from "../../../base/errors.ts";
+import { sharedModels } from "../../../../test/support/models.ts";
+import { difference, type Golden, patternOf, runs } from "../../../../test/models/tflite/patterns.ts";
+import { evaluate } from "../../interpret/interpret.ts";
+import { compile } from "../../compile/compile.ts";
+import { isInteger } from "../../hlo/dtype.ts";
+import type { Model } from "../../model.ts";
+import { tflite } from "./tflite.ts";
+import { tfliteSupport } from "./operators.ts";
+
+const folder = join(import.meta.dirname, "../../../../test/models/tflite");
+const goldens = (name: string) => JSON.parse(readFileSync(join(folder, name), "utf8")) as Record<string, Golden>;
+
+function open(path: string): Model {
+  return tflite.open({ name: path, bytes: new Uint8Array(readFileSync(path)) });
+}
+
+/**
+ * How far floats may be off, in units of the last step for integers: those whose reference kernels themselves differ
+ * by more from one another.
+ */
+const looser: Readonly<Record<string, { relative?: number; absolute?: number; steps?: number }>> = {
+  // A logarithm of energies near zero: LiteRT's own kernels differ by 3e-4.
+  "basic-pitch/nmp.tflite": { relative: 1e-4, absolute: 1e-4 },
+  // Ten layers of 640 and 128 sums: the order of addition shows.
+  "mlperf-tiny/model_ToyCar.tflite": { relative: 5e-5, absolute: 1e-5 },
+  "lstm_both.tflite": { relative: 1e-4, absolute: 1e-5 },
+  // SUM of small integers: the reference kernel adds bytes, the others round in floats.
+  "sum_i8.tflite": { steps: 1 },
+  "sum_last_i8.tflite": { steps: 1 },
+  "sum_last_i16.tflite": { steps: 1 },
+  "models/attention_int8.tflite": { steps: 1 },
+  "models/cnn_int16.tflite": { absolute: 4e-5 },
+};
+
+function check(base: string, name: string, golden: Golden): string[] {
+  const { relative = 1e-5, absolute = 1e-6, steps = 0 } = looser[name] ?? looser[`models/${name}`] ?? {};
+  const model = open(join(base, name));
+  const program = model.program();
+  const wrong: string[] = [];
+  golden.forEach((runsOf, pattern) => {
+    const made = runs(program, pattern, runsOf.length);
+    runsOf.forEach((outputs, run) =>
+      outputs.forEach((summary, i) => {
+        const actual = made[run]![i]!;
+        const allowed =
+          isInteger(actual.dtype) && steps > 0 ? { relative: 0, absolute: steps } : { relative, absolute };
+        const off = difference(actual, summary, allowed.relative, allowed.absolute);
+        if (off > (steps > 0 ? 1.001 : 1)) wrong.push(`${name}: pattern ${pattern}, run ${run}, output ${i}: ${off}`);
+      }),
+    );
+  });
+  return wrong;
+}
+
+const refused = ["precompiled", "sm8750", "vela"];
+/** Whose runs in the interpreter take seconds: once is enough. */
+const slow = ["torchaudio_conformer", "matmul_quant", "nmp"];
+
+describe("tflite", () => {
+  it("gives the reference kernels' results for single operators", () => {
+    const wrong = Object.entries(goldens("ops.json")).flatMap(([name, golden]) =>
+      check(join(folder, "ops"), name, golden),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it("gives the interpreter's results for converted models", () => {
+    const wrong = Object.entries(goldens("models.json")).flatMap(([name, golden]) =>
+      check(join(folder, "models"), name, golden),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  const shared = sharedModels();
+  it.skipIf(!shared)("gives the reference kernels' results for the shared models", { timeout: 60_000 }, () => {
+    const wrong = Object.entries(goldens("shared.json")).flatMap(([name, golden]) =>
+      check(shared!, name, slow.some((part) => name.includes(part)) ? golden.slice(0, 1) : golden),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it.skipIf(!shared)("refuses models compiled for chips, saying what they are", () => {
+    for (const part of ["one-op-tflite", "tflite-micro"]) {
+      for (const file of readdirSync(join(shared!, part))) {
+        if (!refused.some((mark) => file.includes(mark))) continue;
+        const model = open(join(shared!, part, file));
+        expect(model.missing.map(({ reason }) => reason).join()).toMatch(/compiled/);
+        expect(() => model.program()).toThrow(/compiled/);
+      }
+    }
+  });
+
+  it("takes other batches than the file declares", () => {
+    const model = open(join(folder, "models/cnn_batch.tflite"));
+    const [input] = model.signatures[0]!.inputs;
+    expect(input!.shape![0]).toBe(null);
+    const program = model.program(undefined, { [input!.name]: [3, 16, 16, 3] });
+    const [one] = evaluate(model.program(), [patternOf("f32", [1, 16, 16, 3], 1)]);
+    const [three] = evaluate(program, [patternOf("f32", [3, 16, 16, 3], 1)]);
+    expect(three!.shape).toEqual([3, 10]);
+    [...one!.data].forEach((value, i) => expect(Number(three!.data[i])).toBeCloseTo(Number(value), 5));
+  });
+
+  it("keeps variables from run to run, and has every signature", () => {
+    const model = open(join(folder, "models/variables.tflite"));
+    expect(model.signatures.map(({ name }) => name)).toEqual(["add", "scale"]);
+    const executable = compile(model.program("add"), { backend: "interpreter" });
+    const inputs = { x: patternOf("f32", [4], 1) };
+    const first = Number(executable.run(inputs).total!.data[3]);
+    const second = Number(executable.run(inputs).total!.data[3]);
+    const step = Number(inputs.x.data[3]);
+    expect(first).toBeCloseTo(3 + step, 5);
+    expect(second).toBeCloseTo(3 + 2 * step, 5);
+    executable.reset();
+    expect(Number(executable.run(inputs).total!.data[3])).toBeCloseTo(first, 6);
+    executable.dispose();
+  });
+
+  it("lists what is missing", () => {
+    expect(tfliteSupport.length).toBeGreaterThan(200);
+    const bytes = new Uint8Array(readFileSync(join(folder, "ops/floor_f32.tflite")));
+    expect(() => tflite.open({ name: "x", bytes }).program("other")).toThrow(FormatError);
+  });
+
+  it("ends in FormatError, or runs, whatever bytes are changed", () => {
+    const names = ["models/control.tflite", "ops/conv_channel_i8.tflite", "models/variables.tflite"];
+    let seed = 1;
+    const random = (limit: number) => (seed = (seed * 48271) % 2147483647) % limit;
+    for (const name of names) {
+      const original = new Uint8Array(readFileSync(join(folder, name)));
+      for (let i = 0; i < 60; i++) {
+        const bytes = original.slice();
+        for (let n = 0; n <= i % 4; n++) bytes[random(bytes.length)] = random(256);
+        try {
+          const model = tflite.open({ name, bytes: i % 5 === 0 ? bytes.subarray(0, random(bytes.length)) : bytes });
+          void model.missing;
+          model.program();
+        } catch (error) {
+          expect(error).toBeInstanceOf(CerebroError);
+          expect((error as CerebroError).code).toMatch(/format|unsupported|limit/);
+        }
+      }
+    }
+  });
+});
