@@ -68,7 +68,9 @@ test.each(references)("%s is within a few units in the last place", (name, refer
   const results = apply(name, numbers.slice());
   let worst = 0;
   for (let i = 0; i < numbers.length; i++) {
-    const wanted = Math.fround(reference(numbers[i]!));
+    // What is no normal number any more counts as 0.
+    const exact = Math.fround(reference(numbers[i]!));
+    const wanted = Math.abs(exact) < 2 ** -126 ? 0 : exact;
     const got = results[i]!;
     if (!Number.isFinite(wanted) || Number.isNaN(got)) {
       expect([name, numbers[i], got]).toEqual([name, numbers[i], wanted]);

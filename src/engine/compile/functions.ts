@@ -102,10 +102,16 @@ function powerOfTwo(code: Code, n: number): void {
   splatI32(code, 127).op(op["i32x4.add"]).i32(23).op(op["i32x4.shl"]);
 }
 
+/**
+ * Below it, exp is 0 here: results that are no normal numbers take processors a hundred times as long, and the masks of
+ * attention would make many.
+ */
+const smallestExponent = -87.33654;
+
 const exp: Body = (code, _, given) => {
   const [x, n, r, half] = [0, 0, 0, 0].map(() => code.local(type.v128)) as [number, number, number, number];
   code.get(given);
-  splatF32(code, -104).op(op["f32x4.pmax"]);
+  splatF32(code, smallestExponent).op(op["f32x4.pmax"]);
   splatF32(code, 89).op(op["f32x4.pmin"]).set(x);
   reduceByLn2(code, x, n, r);
   polynomial(code, r, expTail);
@@ -119,6 +125,8 @@ const exp: Body = (code, _, given) => {
   code.get(n).get(half).op(op["i32x4.sub"]).set(n);
   powerOfTwo(code, n);
   code.op(op["f32x4.mul"]);
+  code.get(given);
+  splatF32(code, smallestExponent).op(op["f32x4.lt"]).op(op["v128.andnot"]);
 };
 
 const expm1: Body = (code, _, x) => {
