@@ -10,6 +10,7 @@ import { type Tensor, toNumbers } from "../../src/engine/hlo/tensor.ts";
 import { verify } from "../../src/engine/hlo/verify.ts";
 import { tensorOfNpy } from "../../src/engine/import/arrays.ts";
 import { jaxExport } from "../../src/engine/import/jax/export.ts";
+import { stablehlo } from "../../src/engine/import/jax/format.ts";
 import { hloProto } from "../../src/engine/import/jax/hlo/format.ts";
 import { evaluate } from "../../src/engine/interpret/interpret.ts";
 import type { Model, Signature } from "../../src/engine/model.ts";
@@ -90,6 +91,17 @@ describe("HLO protocol buffers", () => {
     const model = hloProto.open(source);
     expect(model.missing).toEqual([]);
     compare(model, name);
+  });
+});
+
+describe("MLIR", () => {
+  const files = readdirSync(folder).filter((name) => /\.mlir(?:bc)?$/.test(name));
+  test.each(files)("%s", (file) => {
+    const source = sourceOf(join(folder, file));
+    expect(stablehlo.matches(source)).toBe(true);
+    const model = stablehlo.open(source);
+    expect(model.missing).toEqual([]);
+    compare(model, file.replace(/\..*$/, ""));
   });
 });
 

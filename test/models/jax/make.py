@@ -13,6 +13,9 @@ import jax.scipy as jsp
 import numpy as np
 from jax import export, lax
 
+# Names of files without where they are.
+jax.config.update("jax_hlo_source_file_canonicalization_regex", ".*/")
+
 rng = np.random.default_rng(7)
 programs = {}
 
@@ -415,6 +418,9 @@ also_as_hlo = set(
 )
 
 
+also_as_text = set("symbolic_shapes while_loop cond_and_switch philox convolution_1d pooling vmap small_integers".split())
+
+
 def stored(array):
     array = np.asarray(array)
     return array.view(np.uint16) if array.dtype == jnp.bfloat16 else array
@@ -435,6 +441,11 @@ def make(name):
         inputs = {f"in_{n}": stored(leaves[i]) for n, i in enumerate(exported.module_kept_var_idx)}
         with open(f"{name}.jaxexport", "wb") as file:
             file.write(exported.serialize())
+        if name in also_as_text:
+            with open(f"{name}.mlir", "w") as file:
+                file.write(exported.mlir_module())
+            with open(f"{name}.mlirbc", "wb") as file:
+                jax.jit(function).lower(*args).compiler_ir("stablehlo").operation.write_bytecode(file)
         if name in also_as_hlo:
             with open(f"{name}.hlo", "wb") as file:
                 file.write(jax.jit(function).lower(*args).compiler_ir("hlo").as_serialized_hlo_module_proto())

@@ -3,11 +3,18 @@
 import { CerebroError, FormatError } from "../../../base/errors.ts";
 import { Builder } from "../../hlo/build.ts";
 import type { Check, Region, Value } from "../../hlo/graph.ts";
-import type { TensorType } from "../../hlo/tensor.ts";
-import type { Block, Operation, Region as MlirRegion, Type, Value as MlirValue } from "./mlir/module.ts";
+import { type TensorType, typeText } from "../../hlo/tensor.ts";
+import {
+  type Block,
+  type Operation,
+  type Region as MlirRegion,
+  showType,
+  type Type,
+  type Value as MlirValue,
+} from "./mlir/module.ts";
 import { ruleOf } from "./ops.ts";
 import { dequantize, expressed, quantize, quantizedElement } from "./quantized.ts";
-import { type Agreement, isValue, type Lowered, partsOf, originOf, Site, type Walker } from "./site.ts";
+import { type Agreement, elementType, isValue, type Lowered, partsOf, originOf, Site, type Walker } from "./site.ts";
 
 /** Deepest nesting of calls, and most calls altogether. */
 const maximumDepth = 100;
@@ -132,9 +139,25 @@ export class Inliner implements Walker {
           `${originOf(operation)}: has ${operation.results.length} results, must have ${results.length}`,
         );
       }
-      operation.results.forEach((value, i) => this.values.set(value, results[i]));
+      operation.results.forEach((value, i) => {
+        this.agree(operation, value.type, results[i]);
+        this.values.set(value, results[i]);
+      });
     }
     throw new FormatError("a block returns nothing");
+  }
+
+  /** What a file declares has to be what its operations give. */
+  private agree(operation: Operation, type: Type, result: Lowered): void {
+    if (type.kind !== "tensor" || !isValue(result)) return;
+    const { dtype, shape } = result.type;
+    const fits =
+      elementType(type.element) === dtype &&
+      type.shape.length === shape.length &&
+      type.shape.every((extent, i) => extent === null || extent === shape[i]);
+    if (!fits) {
+      throw new FormatError(`${originOf(operation)}: gives ${typeText(result.type)}, declared as ${showType(type)}`);
+    }
   }
 
   private operation(operation: Operation, operands: readonly Lowered[]): readonly Lowered[] {

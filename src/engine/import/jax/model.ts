@@ -229,6 +229,9 @@ export function modelOf(module: Operation, described: Described): Model {
     });
     const inliner = new Inliner(new Map([...functions, ["main", main!]]), builder);
     const results = inliner.call("main", operands).flatMap(valuesOf);
+    if (results.length !== outputs.length) {
+      throw new FormatError(`${described.name}: main returns ${results.length} values, says ${outputs.length}`);
+    }
     const { all, checks } = withChecks(results, inliner.checks);
     const port = (declaredPort: ModelPort, type: TensorType): Port => ({
       name: declaredPort.name,

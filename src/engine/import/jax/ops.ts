@@ -8,7 +8,7 @@ import type {
   Pair,
   ScatterAttributes,
 } from "../../hlo/ops.ts";
-import { isComplex, isFloat, partType } from "../../hlo/dtype.ts";
+import { isComplex, isFloat, kindOf, partType } from "../../hlo/dtype.ts";
 import type { Value } from "../../hlo/graph.ts";
 import { scalar, type TensorType } from "../../hlo/tensor.ts";
 import { constantOf } from "../../interpret/interpret.ts";
@@ -16,6 +16,34 @@ import { customCall } from "./customcall.ts";
 import { einsum } from "./einsum.ts";
 import type { Type } from "./mlir/module.ts";
 import { likewise, type Lowered, type Site } from "./site.ts";
+
+const group = (names: string) => new Set(names.split(" "));
+
+/** What the elements of elementwise operations have to be (specification, "Inputs"); others take any numbers. */
+const bitwise = group("and or xor not");
+const integral = group("shift_left shift_right_arithmetic shift_right_logical popcnt count_leading_zeros");
+const fractional = group(
+  "bessel_i1e ceil digamma erf erf_inv erfc floor is_finite is_inf lgamma next_after polygamma round_nearest_afz " +
+    "round_nearest_even zeta",
+);
+const continuous = group(
+  "acos acosh asin asinh atan atan2 atanh cbrt cosh cosine exponential exponential_minus_one log log_plus_one logistic " +
+    "rsqrt sine sinh sqrt tan tanh",
+);
+const ordered = group("abs negate sign power divide remainder subtract");
+
+function checkElements(name: string, site: Site): void {
+  const { dtype } = site.operand(0).type;
+  const kind = kindOf(dtype);
+  const whole = kind === "signed" || kind === "unsigned";
+  const fits =
+    (!bitwise.has(name) || whole || kind === "boolean") &&
+    (!integral.has(name) || whole) &&
+    (!fractional.has(name) || kind === "float") &&
+    (!continuous.has(name) || kind === "float" || kind === "complex") &&
+    (!ordered.has(name) || kind !== "boolean");
+  if (!fits) site.fail(`elements of type ${dtype}`);
+}
 
 /** What one operation becomes: its results. */
 export type Rule = (site: Site) => readonly Lowered[];
@@ -139,9 +167,11 @@ function constant(site: Site): Value {
   return splat && shape.length > 0 ? build.broadcast(build.constant(tensor), shape) : build.constant(tensor);
 }
 
+const directions: readonly Direction[] = ["EQ", "NE", "LT", "LE", "GT", "GE"];
+
 const compare = (site: Site, a: Value, b: Value) =>
   site.build.op("compare", [a, b], {
-    direction: site.word("comparison_direction") as Direction,
+    direction: site.choice("comparison_direction", directions),
     ...(site.word("compare_type", "") === "TOTALORDER" && isFloat(a.type.dtype) && { total: true }),
   });
 
@@ -235,6 +265,12 @@ function gather(site: Site, sliceSizes: readonly number[]): Value {
   return site.build.op("gather", [site.operand(0), site.operand(1)], attributes);
 }
 
+/** Operands of which there have to be some. */
+function atLeast(site: Site, count: number): Value[] {
+  const { operands } = site;
+  return operands.length < count ? site.fail(`has ${operands.length} operands, needs ${count}`) : operands;
+}
+
 function scatter(site: Site): readonly Value[] {
   const numbers = site.fields("scatter_dimension_numbers");
   const list = (name: string) => site.integers(name, [], numbers);
@@ -246,7 +282,7 @@ function scatter(site: Site): readonly Value[] {
     scatterDimsToOperandDims: list("scatter_dims_to_operand_dims"),
     indexVectorDim: site.integer("index_vector_dim", 0, numbers),
   };
-  const { operands } = site;
+  const operands = atLeast(site, 3);
   const inputs = operands.slice(0, (operands.length - 1) / 2);
   const updates = operands.slice((operands.length + 1) / 2);
   return site.build.all("scatter", operands, attributes, [site.region(0, [...elements(inputs), ...elements(updates)])]);
@@ -302,7 +338,7 @@ function selectAndScatter(site: Site): Value {
 }
 
 function sort(site: Site): readonly Value[] {
-  const { operands } = site;
+  const operands = atLeast(site, 1);
   const rank = operands[0]?.type.shape.length ?? 0;
   const dimension = site.integer("dimension", -1);
   const pairTypes = operands.flatMap((value) => [element(value), element(value)]);
@@ -431,7 +467,10 @@ export const hlo = {
   ...(Object.fromEntries(
     Object.entries(elementwise).map(([name, op]) => [
       name,
-      one((site) => site.build.op(op as "abs", site.operands, {})),
+      one((site) => {
+        checkElements(name, site);
+        return site.build.op(op as "abs", site.operands, {});
+      }),
     ]),
   ) as Record<keyof typeof elementwise, Rule>),
   ...(Object.fromEntries(
@@ -536,8 +575,10 @@ export const hlo = {
     );
   }),
   real_dynamic_slice: one((site) => slice(site, site.known(1), site.known(2), site.known(3))),
-  dynamic_slice: one((site) => site.build.op("dynamicSlice", site.operands, { sizes: site.integers("slice_sizes") })),
-  dynamic_update_slice: one((site) => site.build.op("dynamicUpdateSlice", site.operands, {})),
+  dynamic_slice: one((site) =>
+    site.build.op("dynamicSlice", atLeast(site, 1), { sizes: site.integers("slice_sizes") }),
+  ),
+  dynamic_update_slice: one((site) => site.build.op("dynamicUpdateSlice", atLeast(site, 2), {})),
   pad: one((site) => {
     const low = site.integers("edge_padding_low");
     const attributes = {
@@ -588,7 +629,7 @@ export const hlo = {
   cholesky: one((site) => site.build.op("cholesky", [site.operand(0)], { lower: site.flag("lower") })),
   fft: one((site) =>
     site.build.op("fft", [site.operand(0)], {
-      kind: site.word("fft_type") as "FFT",
+      kind: site.choice("fft_type", ["FFT", "IFFT", "RFFT", "IRFFT"]),
       length: site.integers("fft_length"),
     }),
   ),
@@ -597,18 +638,18 @@ export const hlo = {
       leftSide: site.flag("left_side"),
       lower: site.flag("lower"),
       unitDiagonal: site.flag("unit_diagonal"),
-      transposeA: site.word("transpose_a", "NO_TRANSPOSE") as "ADJOINT",
+      transposeA: site.choice("transpose_a", ["NO_TRANSPOSE", "TRANSPOSE", "ADJOINT"], "NO_TRANSPOSE"),
     }),
   ),
   rng: one((site) =>
     site.build.op("rng", [site.operand(0), site.operand(1)], {
-      distribution: site.word("rng_distribution") as "NORMAL",
+      distribution: site.choice("rng_distribution", ["UNIFORM", "NORMAL"]),
       shape: site.known(2),
     }),
   ),
   rng_bit_generator: (site) =>
     site.build.all("rngBitGenerator", [site.operand(0)], {
-      algorithm: site.word("rng_algorithm") as "DEFAULT",
+      algorithm: site.choice("rng_algorithm", ["DEFAULT", "THREE_FRY", "PHILOX"]),
       dtype: site.dtype(1),
       shape: site.shape(1),
     }),

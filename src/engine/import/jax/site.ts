@@ -140,6 +140,12 @@ export class Site {
     return this.fail(`attribute '${name}' is no word`);
   }
 
+  /** A word that has to be one of some. */
+  choice<const T extends string>(name: string, words: readonly T[], otherwise?: T): T {
+    const word = this.word(name, otherwise);
+    return words.find((each) => each === word) ?? this.fail(`attribute '${name}' is '${word.slice(0, 40)}'`);
+  }
+
   /** The named parts of an attribute. */
   fields(name: string): Attributes {
     const attribute = this.attributes.get(name);

@@ -178,6 +178,8 @@ const several = new Set([
 
 class Translator {
   private readonly computations = new Map<number, ComputationMessage>();
+  /** Shapes of the instructions by their numbers, with layouts. */
+  private readonly shapes = new Map<number, ShapeMessage>();
 
   constructor(module: ModuleMessage) {
     for (const computation of module.computations) this.computations.set(computation.id, computation);
@@ -213,6 +215,7 @@ class Translator {
     const operations: Operation[] = [];
     for (const instruction of instructions) {
       const type = typeOf(instruction.shape);
+      this.shapes.set(instruction.id, instruction.shape!);
       const path = instruction.metadata?.opName;
       const location: Location = { name: path !== undefined && path !== "" ? path : instruction.name };
       const value: Value = { type, location };
@@ -273,16 +276,8 @@ class Translator {
         const boolean = first?.kind === "tensor" && first.element.kind === "integer" && first.element.width === 1;
         return void add(boolean ? "stablehlo.if" : "stablehlo.case", operands.slice(0, 1), [value], { regions });
       }
-      case "bitcast": {
-        const [a, b] = [operands[0]?.type, value.type];
-        const plain = (shape: ShapeMessage | undefined) =>
-          (shape?.layout?.minorToMajor ?? []).every((axis, i, order) => axis === order.length - 1 - i);
-        // Without layouts of its own, a bitcast is a reshape.
-        const same =
-          a?.kind === "tensor" && b.kind === "tensor" && JSON.stringify(a.element) === JSON.stringify(b.element);
-        if (!same || !plain(from.shape)) this.fail(from, "depends on layouts");
-        return void add("stablehlo.reshape", operands, [value]);
-      }
+      case "bitcast":
+        return this.bitcast(from, operands, value, operations);
       case "rng": {
         const shape = value.type.kind === "tensor" ? value.type.shape.map((n) => BigInt(n ?? 0)) : [];
         const type: RankedType = { kind: "tensor", shape: [shape.length], element: i64 };
@@ -306,6 +301,47 @@ class Translator {
         return void add("stablehlo.tuple", parts, [value]);
       }
     }
+  }
+
+  /** The same elements in memory with another shape: through the order in which they lie there. */
+  private bitcast(from: InstructionMessage, operands: readonly Value[], value: Value, operations: Operation[]): void {
+    const [source] = operands;
+    const [a, b] = [this.shapes.get(from.operandIds[0] ?? -1), from.shape];
+    if (source?.type.kind !== "tensor" || value.type.kind !== "tensor" || !a || !b)
+      return this.fail(from, "of no tensor");
+    const { element } = value.type;
+    if (elementBytes(element) !== elementBytes(source.type.element)) this.fail(from, "changes the size of elements");
+    const add = (name: string, x: Value, shape: readonly number[], permutation?: readonly number[]): Value => {
+      const result: Value = { type: { kind: "tensor", shape, element }, location: value.location };
+      const attributes = new Map<string, Attribute>();
+      if (permutation) attributes.set("permutation", { kind: "list", element: i64, values: permutation.map(BigInt) });
+      operations.push({ name, operands: [x], results: [result], ...none, attributes });
+      return result;
+    };
+    // Dimensions from the outermost in memory to the innermost.
+    const orderOf = ({ dimensions, layout }: ShapeMessage): number[] => {
+      const order = layout?.minorToMajor ?? [];
+      const plain = dimensions.map((_, i) => i);
+      if (order.length === 0) return plain;
+      return plain.every((i) => order.includes(i)) ? [...order].reverse() : this.fail(from, `layout [${order}]`);
+    };
+    const [before, after] = [orderOf(a), orderOf(b)];
+    const lying = add(
+      "stablehlo.transpose",
+      source,
+      before.map((i) => a.dimensions[i]!),
+      before,
+    );
+    const shaped = add(
+      "stablehlo.reshape",
+      lying,
+      after.map((i) => b.dimensions[i]!),
+    );
+    const inverse = after.map((_, i) => after.indexOf(i));
+    const attributes = new Map<string, Attribute>([
+      ["permutation", { kind: "list", element: i64, values: inverse.map(BigInt) }],
+    ]);
+    operations.push({ name: "stablehlo.transpose", operands: [shaped], results: [value], ...none, attributes });
   }
 
   /** A region that calls a computation with its own parameters, or with values from around it. */

@@ -16,6 +16,7 @@ import {
   type Value,
 } from "./module.ts";
 import { Reader } from "./reader.ts";
+import { chloAttribute, knownProperties, quantType, stablehloAttribute, stablehloType } from "./stablehlo.ts";
 import { parseType } from "./types.ts";
 import { vhloAttribute, vhloProperties, vhloType } from "./vhlo.ts";
 
@@ -72,7 +73,7 @@ class Bytecode {
   private readonly strings: string[] = [];
   private readonly stringBytes: Uint8Array[] = [];
   private readonly dialects: string[] = [];
-  private readonly operations: string[] = [];
+  private readonly operations: { name: string; registered: boolean }[] = [];
   private readonly attributeEntries: Entry[] = [];
   private readonly typeEntries: Entry[] = [];
   private readonly attributes: (Located | "open" | undefined)[] = [];
@@ -161,8 +162,8 @@ class Bytecode {
     while (!data.atEnd) {
       const dialect = this.at(this.dialects, data.varint(), "dialect");
       for (let count = data.count(); count > 0; count--) {
-        const [name] = this.version >= 5 ? data.flagged() : [data.varint()];
-        this.operations.push(`${dialect}.${this.at(this.strings, name, "string")}`);
+        const [name, registered] = this.version >= 5 ? data.flagged() : [data.varint(), true];
+        this.operations.push({ name: `${dialect}.${this.at(this.strings, name, "string")}`, registered });
       }
     }
   }
@@ -237,6 +238,8 @@ class Bytecode {
       const decoder = this.decoder(entry);
       if (entry.dialect === "builtin") return builtinAttribute(decoder);
       if (entry.dialect === "vhlo") return vhloAttribute(decoder);
+      if (entry.dialect === "stablehlo") return stablehloAttribute(decoder);
+      if (entry.dialect === "chlo") return chloAttribute(decoder);
       return { kind: "opaque", text: `#${entry.dialect}.?` };
     });
   }
@@ -247,6 +250,8 @@ class Bytecode {
       const decoder = this.decoder(entry);
       if (entry.dialect === "builtin") return builtinType(decoder);
       if (entry.dialect === "vhlo") return vhloType(decoder);
+      if (entry.dialect === "stablehlo") return stablehloType(decoder);
+      if (entry.dialect === "quant") return quantType(decoder);
       return { kind: "opaque", text: `!${entry.dialect}.?` };
     });
   }
@@ -361,7 +366,8 @@ class Bytecode {
   }
 
   private operation(data: Decoder): Operation {
-    const name = this.at(this.operations, data.varint(), "operation");
+    const named = this.at(this.operations, data.varint(), "operation");
+    const { name } = named;
     const mask = data.u8();
     const location = this.location(data.varint());
     const attributes = new Map<string, Attribute>();
@@ -370,7 +376,7 @@ class Bytecode {
       if (dictionary.kind !== "dictionary") data.fail("attributes of an operation are no dictionary");
       else for (const [key, value] of dictionary.entries) attributes.set(key, value);
     }
-    if (mask & has.properties) this.properties(name, data.varint(), attributes);
+    if (mask & has.properties) this.properties(named, data.varint(), attributes);
     const types = mask & has.results ? Array.from({ length: data.count() }, () => this.type(data.varint())) : [];
     const operands = mask & has.operands ? Array.from({ length: data.count() }, () => this.use(data.varint())) : [];
     if (mask & has.successors) data.fail(`${name}: branches between blocks are not read`);
@@ -380,7 +386,11 @@ class Bytecode {
     return { name, operands, results, attributes, regions, location };
   }
 
-  private properties(name: string, index: number, attributes: Map<string, Attribute>): void {
+  private properties(
+    { name, registered }: { name: string; registered: boolean },
+    index: number,
+    attributes: Map<string, Attribute>,
+  ): void {
     const start = this.at(this.propertyOffsets, index, "properties");
     const outer = new Decoder(this.section(section.properties, "properties").bytes, start);
     const data = new Decoder(outer.take(outer.varint()));
@@ -390,11 +400,14 @@ class Bytecode {
       if (!data.atEnd) data.fail(`${name} has more properties than are known`);
       return;
     }
-    if (name === "builtin.module") {
-      for (const key of ["sym_name", "sym_visibility"]) {
-        const [value, present] = data.flagged();
+    const known = knownProperties(name);
+    if (known && registered) {
+      for (const { key, required } of known) {
+        if (data.atEnd) break;
+        const [value, present] = required ? [data.varint(), true] : data.flagged();
         if (present) attributes.set(key, this.attribute(value));
       }
+      if (!data.atEnd) data.fail(`${name} has more properties than are known`);
       return;
     }
     // Operations that the writer did not know have one dictionary.

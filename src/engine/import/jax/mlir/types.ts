@@ -51,7 +51,11 @@ function tensor(reader: Reader): Type {
 function quantized(reader: Reader): Type {
   const { scanner } = reader;
   scanner.expect("<");
-  const storage = parseType(reader);
+  // Unsigned storage is written "u8".
+  const unsignedStorage = scanner.match(/u(\d{1,3})(?!\w)/y);
+  const storage: Type = unsignedStorage
+    ? { kind: "integer", width: Number(unsignedStorage[1]), sign: "u" }
+    : parseType(reader);
   const width = storage.kind === "integer" ? storage.width : scanner.fail("integer storage expected");
   const unsigned = storage.kind === "integer" && storage.sign === "u";
   let min = unsigned ? 0n : -(1n << BigInt(width - 1));

@@ -19,20 +19,21 @@ const words = {
   result_accuracy_mode: ["DEFAULT", "HIGHEST", "TOLERANCE"],
 } as const;
 
-function word({ data }: DialectDecoder, name: keyof typeof words): Attribute {
+/** A word of an enumeration. */
+export function word({ data }: DialectDecoder, name: keyof typeof words): Attribute {
   const number = data.varint();
   const value = words[name][number];
   return value ? { kind: "enum", name, value } : data.fail(`${name} ${number}`);
 }
 
-const list = (values: readonly bigint[]): Attribute => ({ kind: "list", element: i64, values });
-const integer = (value: bigint): Attribute => ({ kind: "integer", value, type: i64 });
-const record = (name: string, fields: Readonly<Record<string, Attribute | undefined>>): Attribute => {
+export const list = (values: readonly bigint[]): Attribute => ({ kind: "list", element: i64, values });
+export const integer = (value: bigint): Attribute => ({ kind: "integer", value, type: i64 });
+export const record = (name: string, fields: Readonly<Record<string, Attribute | undefined>>): Attribute => {
   const known = Object.entries(fields).filter((entry): entry is [string, Attribute] => entry[1] !== undefined);
   return { kind: "record", name, fields: new Map(known) };
 };
 
-const double = (decoder: DialectDecoder): Attribute => ({
+export const double = (decoder: DialectDecoder): Attribute => ({
   kind: "float",
   value: readFloat(decoder.data, "f64"),
   type: { kind: "float", name: "f64" },
@@ -144,6 +145,26 @@ function storageOf(type: Type, flags: number): Type {
   return type.kind === "integer" && (flags & 1) === 0 ? { ...type, sign: "u" } : type;
 }
 
+/** A quantised type, with one scale or with several along an axis: as VHLO and the quant dialect encode it. */
+export function quantizedType(decoder: DialectDecoder, options: { axis: boolean }): Type {
+  const { data } = decoder;
+  const flags = data.varint();
+  const storage = storageOf(decoder.type(), flags);
+  const expressed = decoder.type();
+  if (!options.axis) {
+    const scales = [readFloat(data, "f64")];
+    const zeroPoints = [data.signed()];
+    const [min, max] = [data.signed(), data.signed()];
+    return { kind: "quantized", storage, expressed, min, max, dimension: undefined, scales, zeroPoints };
+  }
+  const dimension = data.varint();
+  const [min, max] = [data.signed(), data.signed()];
+  const scales = Array.from({ length: data.count() }, () => readFloat(data, "f64"));
+  const zeroPoints = data.integers();
+  if (scales.length !== zeroPoints.length) data.fail(`${scales.length} scales, ${zeroPoints.length} zero points`);
+  return { kind: "quantized", storage, expressed, min, max, dimension, scales, zeroPoints };
+}
+
 export function vhloType(decoder: DialectDecoder): Type {
   const { data } = decoder;
   const code = data.varint();
@@ -162,29 +183,14 @@ export function vhloType(decoder: DialectDecoder): Type {
     }
     case 23:
       return { kind: "tuple", elements: decoder.types() };
-    case 24: {
-      const flags = data.varint();
-      const storage = storageOf(decoder.type(), flags);
-      const expressed = decoder.type();
-      const scales = [readFloat(data, "f64")];
-      const zeroPoints = [data.signed()];
-      const [min, max] = [data.signed(), data.signed()];
-      return { kind: "quantized", storage, expressed, min, max, dimension: undefined, scales, zeroPoints };
-    }
+    case 24:
+      return quantizedType(decoder, { axis: false });
     case 25:
       return { kind: "unranked", element: decoder.type() };
     case 26:
       return { kind: "opaque", text: "!shape.witness" };
-    case 30: {
-      const flags = data.varint();
-      const storage = storageOf(decoder.type(), flags);
-      const expressed = decoder.type();
-      const dimension = data.varint();
-      const [min, max] = [data.signed(), data.signed()];
-      const scales = Array.from({ length: data.count() }, () => readFloat(data, "f64"));
-      const zeroPoints = data.integers();
-      return { kind: "quantized", storage, expressed, min, max, dimension, scales, zeroPoints };
-    }
+    case 30:
+      return quantizedType(decoder, { axis: true });
     case 41: {
       const extents = data.integers().map(extentOf);
       const shape = extents.map((extent) => `${extent ?? "?"}x`).join("");
