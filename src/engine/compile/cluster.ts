@@ -298,7 +298,9 @@ class ClusterBuilder {
     const fits =
       reduced.length === space.length - rowFrom &&
       reduced.every((axis, i) => shape[axis] === space[rowFrom + i]) &&
-      map.every(({ steps }) => steps.every((step, k) => step === 0 || k < rowFrom));
+      map.every(({ steps }) => steps.every((step, k) => step === 0 || k < rowFrom)) &&
+      // Not again and again for rows that have it in common.
+      space.every((extent, k) => k >= rowFrom || extent === 1 || map.some(({ steps }) => steps[k] !== 0));
     if (!fits) throw new Unfit(operation);
     const rows = identity(space, rowFrom, reduced.length);
     let kept = 0;

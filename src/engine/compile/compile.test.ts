@@ -136,6 +136,38 @@ test("states are kept, reset, given away and taken", () => {
   expect(() => run.run(x)).toThrow("after dispose");
 });
 
+test("states are updated in place when nothing reads the old one later", () => {
+  const initial = fromNumbers("f32", [4, 2], [1, 2, 3, 4, 5, 6, 7, 8]);
+  compare(
+    program(
+      [f32(1, 2), i32()],
+      (b, x, at, a, c, d) => {
+        const zero = b.scalar("i32", 0);
+        const next = b.op("dynamicUpdateSlice", [a!, x!, at!, zero], {});
+        const late = b.op("dynamicUpdateSlice", [c!, x!, at!, zero], {});
+        const added = b.with("add", d!, 1);
+        return [b.reduce("add", next, [0]), b.add(late, c!), next, late, added];
+      },
+      [
+        { name: "a", initial },
+        { name: "c", initial },
+        { name: "d", initial },
+      ],
+    ),
+    [sample(f32(1, 2)), fromNumbers("i32", [], [2])],
+  );
+});
+
+test("a sum over everything that everything uses is done once", () => {
+  const made = program([f32(3, 50, 40)], (b, x) => {
+    const all = [0, 1, 2];
+    return [b.reshape(b.subtract(x!, b.reduce("maximum", b.add(x!, b.reduce("add", x!, all)), all)), [50, 120])];
+  });
+  compare(made);
+  const times = compile(made).profile({ x0: sample(f32(3, 50, 40)) });
+  expect(times.map(({ name }) => name).join()).not.toMatch(/6000:6000/);
+});
+
 test("a missing input, a wrong one, and too little memory are errors", () => {
   const made = program([f32(2)], (b, x) => [b.relu(x!)]);
   expect(() => compile(made).run({})).toThrow('input "x0" is missing, takes f32[2]');

@@ -110,7 +110,7 @@ class Compiled implements Executable {
       constants,
       states,
       inputs,
-      results: body.results,
+      results: body.results.slice(0, program.outputs.length + states.length),
       scratch: scratch * threads,
       limit: Math.min(options.memoryLimit ?? largestMemory, largestMemory),
     });

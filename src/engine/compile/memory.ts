@@ -63,7 +63,7 @@ export interface Layout {
   /** Parameters that keep their place from run to run. */
   readonly states: readonly Value[];
   readonly inputs: readonly Value[];
-  /** Wanted at the end. */
+  /** Wanted at the end: outputs, then new states. */
   readonly results: readonly Value[];
   /** Bytes for kernels' own use, for every thread together. */
   readonly scratch: number;
@@ -144,7 +144,7 @@ export function planMemory(layout: Layout): MemoryPlan {
   position++;
   walk(layout.block);
   for (const value of layout.results) touch(value, position);
-  const walked = { lifetimes, fixed, positions, ends, touches };
+  const walked = { lifetimes, fixed, positions, end: position, ends, touches };
   updateInPlace(layout, walked);
   shareInPlace(layout, walked);
 
@@ -185,6 +185,8 @@ interface Walked {
   /** Places that nothing else may take. */
   readonly fixed: ReadonlySet<Value>;
   readonly positions: ReadonlyMap<Step, number>;
+  /** The last position, where the results are read. */
+  readonly end: number;
   /** Where blocks end. */
   readonly ends: ReadonlyMap<Block, number>;
   /** Every position where a place is read or written. */
@@ -210,11 +212,33 @@ function mayShare(aliases: Aliases, step: Step, operand: Value, result: Value): 
   );
 }
 
-/** Lets what a loop's body makes be made in the place of the loop's value, when the old one is not read after that. */
-function updateInPlace({ aliases, block }: Layout, { lifetimes, fixed, positions, ends, touches }: Walked): void {
-  const first = (inner: Block, root: Value): Step | undefined => {
-    const at = lifetimes.get(root)?.first;
-    return inner.steps.find((step) => positions.get(step) === at);
+/**
+ * Lets what a loop's body makes for the next round be made in the place of the loop's value, and what a run makes for
+ * the next one in the place of the state, when the old one is not read after that.
+ */
+function updateInPlace(layout: Layout, walked: Walked): void {
+  const { aliases, block } = layout;
+  const { lifetimes, fixed, positions, ends, touches } = walked;
+  const update = (inner: Block, value: Value, old: Value, [start, end]: readonly [number, number]): void => {
+    const made = aliases.resolve(value);
+    const kept = aliases.resolve(old).of;
+    const lifetime = lifetimes.get(made.of);
+    if (made.of === kept || made.offset !== 0 || !lifetime || fixed.has(made.of) || lifetime.last !== end) return;
+    if (byteSize(made.of.type) > byteSize(kept.type)) return;
+    const maker = inner.steps.find((step) => positions.get(step) === lifetime.first);
+    if (!maker) return;
+    const reads = (touches.get(kept) ?? []).filter((at) => at > start && at <= end);
+    const latest = Math.max(-1, ...reads);
+    const together = pairsOf(maker).find(([from, to]) => {
+      const [source, target] = [aliases.resolve(from), aliases.resolve(to)];
+      return source.of === kept && source.offset === 0 && target.of === made.of && target.offset === 0;
+    });
+    const fits =
+      latest < lifetime.first ||
+      (latest === lifetime.first && together && mayShare(aliases, maker, together[0], together[1]));
+    if (!fits) return;
+    aliases.set(made.of, kept);
+    lifetimes.delete(made.of);
   };
   const visit = (outer: Block): void => {
     for (const step of outer.steps) {
@@ -222,31 +246,13 @@ function updateInPlace({ aliases, block }: Layout, { lifetimes, fixed, positions
       if (step.kind !== "while") continue;
       visit(step.condition);
       visit(step.body);
-      const end = ends.get(step.body)!;
-      step.body.region.results.forEach((value, i) => {
-        const made = aliases.resolve(value);
-        const kept = aliases.resolve(step.operation.results[i]!).of;
-        const maker = first(step.body, made.of);
-        const lifetime = lifetimes.get(made.of);
-        if (made.of === kept || made.offset !== 0 || !maker || !lifetime || fixed.has(made.of)) return;
-        if (lifetime.last !== end || lifetime.size !== lifetimes.get(kept)!.size) return;
-        const start = ends.get(step.condition)!;
-        const reads = touches.get(kept)!.filter((at) => at > start && at <= end);
-        const latest = Math.max(-1, ...reads);
-        const together = pairsOf(maker).find(([from, to]) => {
-          const [source, target] = [aliases.resolve(from), aliases.resolve(to)];
-          return source.of === kept && source.offset === 0 && target.of === made.of && target.offset === 0;
-        });
-        const fits =
-          latest < lifetime.first ||
-          (latest === lifetime.first && together && mayShare(aliases, maker, together[0], together[1]));
-        if (!fits) return;
-        aliases.set(made.of, kept);
-        lifetimes.delete(made.of);
-      });
+      const range = [ends.get(step.condition)!, ends.get(step.body)!] as const;
+      step.body.region.results.forEach((value, i) => update(step.body, value, step.operation.results[i]!, range));
     }
   };
   visit(block);
+  const outputs = layout.results.length - layout.states.length;
+  layout.states.forEach((state, i) => update(block, layout.results[outputs + i]!, state, [-1, walked.end]));
 }
 
 /** Lets results take the place of operands that end there. */
