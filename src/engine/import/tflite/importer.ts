@@ -6,7 +6,7 @@ import { Builder } from "../../hlo/build.ts";
 import type { DType } from "../../hlo/dtype.ts";
 import type { Region, Value } from "../../hlo/graph.ts";
 import { fromNumbers, sameType, type Tensor, type TensorType, typeText, zeros } from "../../hlo/tensor.ts";
-import { type Bound, isRagged, isResource, Node, Unsupported } from "./node.ts";
+import { type Bound, isRagged, isResource, NeedsValue, Node, Unsupported } from "./node.ts";
 import { customOperators, operators } from "./operators.ts";
 import { options, readOptions } from "./options.ts";
 import type { ElementType, ModelFile, OperatorInfo, SubgraphInfo, TensorInfo } from "./schema.ts";
@@ -77,6 +77,9 @@ export class Importer {
   /** What was not built so far: with `lenient` importing goes on with zeros in its place. */
   readonly problems: Problem[] = [];
   readonly variables = new Map<string, Variable>();
+  /** Inputs whose numbers shapes are made from, and that were not given. */
+  readonly needed = new Set<Value>();
+  private inputs: readonly Value[] = [];
   private readonly lenient: boolean;
   private readonly current = new Map<string, Value>();
   private readonly constants = new Map<TensorInfo, Tensor>();
@@ -161,7 +164,8 @@ export class Importer {
       results = Array.isArray(made) ? (made as readonly Bound[]) : [made as Bound];
     } catch (error) {
       if (!(error instanceof Unsupported)) throw error;
-      this.problems.push({ operator: operator.name, where, reason: error.reason || undefined });
+      if (error instanceof NeedsValue) for (const input of error.inputs) this.needed.add(input);
+      else this.problems.push({ operator: operator.name, where, reason: error.reason || undefined });
       if (!this.lenient) throw error;
       results = operator.outputs.map((tensor): Bound => {
         const info = scope.subgraph.tensors[tensor]!;
@@ -348,8 +352,15 @@ export class Importer {
     return values;
   }
 
+  /** Whether a value is an input of the program that may hold a shape: few integers. */
+  isSmallInput(value: Value): boolean {
+    const { dtype, shape } = value.type;
+    return this.inputs.includes(value) && (dtype === "i32" || dtype === "i64") && shape.length <= 1;
+  }
+
   /** Sets the states' values at the start of a program: constants for the ones nothing assigns. */
-  begin(b: Builder, states: readonly Value[]): void {
+  begin(b: Builder, inputs: readonly Value[], states: readonly Value[]): void {
+    this.inputs = inputs;
     const keys = this.stateKeys();
     for (const [key, { initial, assigned }] of this.variables) {
       this.current.set(key, assigned ? states[keys.indexOf(key)]! : b.constant(initial));

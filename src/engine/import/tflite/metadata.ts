@@ -37,7 +37,7 @@ function tensorText(table: Table): string {
 
 /**
  * Metadata by name: "description", "author", "license", "version", "minimum runtime"; "input 0" and "output 0" are JSON
- * of one tensor each (`normalize: { mean, std }`, `files`). Damaged metadata is left out: a model runs without it.
+ * of one tensor each (`normalize: { mean, std }`, `files`).
  */
 export function readMetadata(file: ModelFile): Map<string, string> {
   const texts = new Map<string, string>();

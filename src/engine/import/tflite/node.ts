@@ -20,6 +20,30 @@ export class Unsupported extends UnsupportedFormat {
   }
 }
 
+/** A shape or axis that comes from the numbers of the model's inputs: those have to be known while importing. */
+export class NeedsValue extends Unsupported {
+  readonly inputs: readonly Value[];
+  constructor(what: string, inputs: readonly Value[]) {
+    super(`${what} computed from the model's inputs`);
+    this.name = "NeedsValue";
+    this.inputs = inputs;
+  }
+}
+
+/** The parameters that a value is made from. */
+function parametersOf(value: Value): Value[] {
+  const seen = new Set<Value>();
+  const found: Value[] = [];
+  const open = [value];
+  for (let at = open.pop(); at; at = open.pop()) {
+    if (seen.has(at)) continue;
+    seen.add(at);
+    if (at.producer) open.push(...at.producer.operands);
+    else found.push(at);
+  }
+  return found;
+}
+
 /** A variable by its key: what resource tensors hold. */
 export interface Resource {
   readonly resource: string;
@@ -114,7 +138,11 @@ export class Node {
   /** An input's numbers, which have to be known while importing: shapes, axes. */
   numbers(i: number, what: string): number[] {
     const tensor = this.known(i);
-    if (!tensor) throw new Unsupported(`${what} computed from the model's inputs`);
+    if (!tensor) {
+      const parameters = parametersOf(this.input(i));
+      const small = parameters.every((value) => this.importer.isSmallInput(value));
+      throw small ? new NeedsValue(what, parameters) : new Unsupported(`${what} computed from the model's inputs`);
+    }
     return [...toNumbers(tensor)];
   }
   number(i: number, what: string): number {

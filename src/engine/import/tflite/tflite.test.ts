@@ -7,6 +7,7 @@ import { difference, type Golden, patternOf, runs } from "../../../../test/model
 import { evaluate } from "../../interpret/interpret.ts";
 import { compile } from "../../compile/compile.ts";
 import { isInteger } from "../../hlo/dtype.ts";
+import { fromNumbers } from "../../hlo/tensor.ts";
 import type { Model } from "../../model.ts";
 import { tflite } from "./tflite.ts";
 import { tfliteSupport } from "./operators.ts";
@@ -32,7 +33,8 @@ const looser: Readonly<Record<string, { relative?: number; absolute?: number; st
   "sum_i8.tflite": { steps: 1 },
   "sum_last_i8.tflite": { steps: 1 },
   "sum_last_i16.tflite": { steps: 1 },
-  "models/attention_int8.tflite": { steps: 1 },
+  // One sum near a tie, a step's difference in the attention's scores.
+  "models/attention_int8.tflite": { steps: 2 },
   "models/cnn_int16.tflite": { absolute: 4e-5 },
 };
 
@@ -118,6 +120,17 @@ describe("tflite", () => {
     executable.reset();
     expect(Number(executable.run(inputs).total!.data[3])).toBeCloseTo(first, 6);
     executable.dispose();
+  });
+
+  it.skipIf(!shared)("takes a shape that is an input by value", () => {
+    const model = open(join(shared!, "one-op-tflite/transpose_conv0.tflite"));
+    const [shape] = model.signatures[0]!.inputs;
+    expect(shape!.byValue).toBe(true);
+    expect(model.missing).toEqual([]);
+    expect(() => model.program()).toThrow(/numbers of input/);
+    const program = model.program(undefined, {}, { [shape!.name]: fromNumbers("i32", [4], [1, 3, 12, 64]) });
+    expect(program.outputs[0]!.type.shape).toEqual([1, 3, 12, 64]);
+    expect(program.inputs).toHaveLength(2);
   });
 
   it("lists what is missing", () => {

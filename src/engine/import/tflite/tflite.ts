@@ -5,7 +5,7 @@ import { zipContent, zipEntries } from "../../../formats/zip.ts";
 import { Builder } from "../../hlo/build.ts";
 import type { Port, Program, State, Value } from "../../hlo/graph.ts";
 import { elementCount, type TensorType } from "../../hlo/tensor.ts";
-import type { InputShapes, Missing, Model, ModelFormat, ModelPort, Signature, Source } from "../../model.ts";
+import type { InputShapes, Missing, Model, ModelFormat, ModelPort, Signature, Source, Tensors } from "../../model.ts";
 import { Importer, type Problem } from "./importer.ts";
 import { readMetadata } from "./metadata.ts";
 import { isRagged, isResource } from "./node.ts";
@@ -84,8 +84,14 @@ function shapeOf(name: string, info: TensorInfo, shapes: InputShapes): readonly 
   return given;
 }
 
-/** Builds the program of one entry. */
-function build(file: ModelFile, entry: Entry, name: string, shapes: InputShapes, importer: Importer): Program {
+/** Builds the program of one entry. Inputs whose values are given are constants in it. */
+function build(
+  entry: Entry,
+  name: string,
+  importer: Importer,
+  shapes: InputShapes = {},
+  values: Tensors = {},
+): { program: Program; needed: string[] } {
   const subgraph = importer.subgraph(entry.subgraph);
   importer.findVariables(entry.subgraph);
   const names = new Map(entry.inputs.map(([key, tensor]) => [tensor, key]));
@@ -103,12 +109,17 @@ function build(file: ModelFile, entry: Entry, name: string, shapes: InputShapes,
     return { name: label, initial };
   });
   const b = new Builder([...ports.map(({ type }) => type), ...states.map(({ initial }) => initial)]);
-  importer.begin(b, b.parameters.slice(ports.length));
-  const results = importer.run(entry.subgraph, b, b.parameters.slice(0, ports.length), 0);
+  const inputs = b.parameters.slice(0, ports.length);
+  importer.begin(b, inputs, b.parameters.slice(ports.length));
+  const args = inputs.map((input, i) => {
+    const given = Object.hasOwn(values, ports[i]!.name) ? values[ports[i]!.name] : undefined;
+    return given && given.dtype === input.type.dtype ? b.constant(given) : input;
+  });
+  const results = importer.run(entry.subgraph, b, args, 0);
   const made = new Map(subgraph.outputs.map((tensor, i) => [tensor, results[i]!]));
   subgraph.inputs.forEach((tensor, i) => made.set(tensor, made.get(tensor) ?? b.parameters[i]!));
   const outputs: Port[] = [];
-  const values: Value[] = [];
+  const final: Value[] = [];
   for (const [key, tensor] of entry.outputs) {
     const result = made.get(tensor);
     const info = subgraph.tensors[tensor]!;
@@ -116,15 +127,16 @@ function build(file: ModelFile, entry: Entry, name: string, shapes: InputShapes,
     if (isResource(result) || isRagged(result)) throw new FormatError(`TFLite: output '${key}' is no tensor`);
     const { quantization } = portOf(key, info);
     outputs.push({ name: key, type: result.type, ...(quantization && { quantization }) });
-    values.push(result);
+    final.push(result);
   }
-  return {
+  const program = {
     name,
     inputs: ports,
     outputs,
     states,
-    body: b.finish([...values, ...keys.map((key) => importer.currentOf(key)!)]),
+    body: b.finish([...final, ...keys.map((key) => importer.currentOf(key)!)]),
   };
+  return { program, needed: inputs.flatMap((input, i) => (importer.needed.has(input) ? [ports[i]!.name] : [])) };
 }
 
 function missingOf(problems: readonly Problem[]): Missing[] {
@@ -150,6 +162,24 @@ function attachmentsOf(bytes: Uint8Array): Map<string, Uint8Array> {
   return files;
 }
 
+/** The signature, with the inputs marked that shapes are made from. Only few integers can be such. */
+function withValues(file: ModelFile, entry: Entry): Signature {
+  const { signature } = entry;
+  const small = ({ dtype, shape }: ModelPort) => (dtype === "i32" || dtype === "i64") && (shape?.length ?? 0) <= 1;
+  if (!signature.inputs.some(small)) return signature;
+  let needed: readonly string[] = [];
+  try {
+    ({ needed } = build(entry, signature.name, new Importer(file, true)));
+  } catch {
+    // What is wrong is said when the program is made.
+    return signature;
+  }
+  return {
+    ...signature,
+    inputs: signature.inputs.map((port) => (needed.includes(port.name) ? { ...port, byValue: true } : port)),
+  };
+}
+
 class TfliteModel implements Model {
   readonly format = "tflite";
   readonly name: string;
@@ -166,15 +196,27 @@ class TfliteModel implements Model {
     this.name = source.name;
     this.#file = readModelFile(bytes);
     this.#entries = entriesOf(this.#file);
-    this.signatures = this.#entries.map(({ signature }) => signature);
+    this.signatures = this.#entries.map((entry) => withValues(this.#file, entry));
     const counts = new Map<string, number>();
     for (const { operators } of this.#file.subgraphs) {
       for (const { name } of operators) counts.set(name, (counts.get(name) ?? 0) + 1);
     }
     this.operations = new Map([...counts].sort(([, a], [, b]) => b - a));
     this.parameters = countParameters(this.#file);
-    this.attachments = attachmentsOf(bytes);
-    this.metadata = readMetadata(this.#file);
+    const texts = new Map<string, string>();
+    // Models run without their metadata and attachments: damaged ones are reported, no more.
+    const optional = <T>(read: () => T, otherwise: T): T => {
+      try {
+        return read();
+      } catch (error) {
+        if (!(error instanceof FormatError)) throw error;
+        texts.set("damaged", error.message);
+        return otherwise;
+      }
+    };
+    this.attachments = optional(() => attachmentsOf(bytes), new Map());
+    for (const [key, text] of optional(() => readMetadata(this.#file), new Map())) texts.set(key, text);
+    this.metadata = texts;
   }
 
   /** Importing everything once finds what is missing: types and sizes count, not only names. */
@@ -184,7 +226,7 @@ class TfliteModel implements Model {
     for (const entry of this.#entries) {
       const importer = new Importer(this.#file, true);
       try {
-        build(this.#file, entry, this.name, {}, importer);
+        build(entry, this.name, importer);
       } catch (error) {
         // Zeros in place of what is missing may not fit what comes after: then the list ends there.
         if (importer.problems.length === 0) throw error;
@@ -195,17 +237,17 @@ class TfliteModel implements Model {
     return this.#missing;
   }
 
-  program(signature?: string, shapes: InputShapes = {}): Program {
+  program(signature?: string, shapes: InputShapes = {}, values: Tensors = {}): Program {
     const entry = signature === undefined ? this.#entries[0] : this.#entries.find(({ key }) => key === signature);
     if (!entry) {
       const names = this.#entries.map(({ key }) => `'${key}'`).join(", ");
       throw new FormatError(`TFLite: ${this.name} has no signature '${signature}', only ${names}`);
     }
     const importer = new Importer(this.#file, true);
-    let program: Program | undefined;
+    let built: ReturnType<typeof build> | undefined;
     let failure: unknown;
     try {
-      program = build(this.#file, entry, this.name, shapes, importer);
+      built = build(entry, this.name, importer, shapes, values);
     } catch (error) {
       failure = error;
     }
@@ -215,8 +257,14 @@ class TfliteModel implements Model {
       );
       throw new CerebroError("unsupported", `${this.name} needs what is not built: ${list.join("; ")}`);
     }
-    if (!program) throw failure;
-    return program;
+    if (!built) throw failure;
+    if (built.needed.length > 0) {
+      const list = built.needed.map((name) => `'${name}'`).join(", ");
+      throw new FormatError(`TFLite: shapes within ${this.name} come from the numbers of input ${list}`, {
+        hint: "give the values of these inputs when the program is made",
+      });
+    }
+    return built.program;
   }
 }
 

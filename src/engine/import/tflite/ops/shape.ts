@@ -108,6 +108,8 @@ const reshape: Lower = (node) => {
 const squeeze: Lower = (node) => {
   const x = node.input(0);
   const { shape } = x.type;
+  // Files whose tensors have no known rank declare scalars.
+  if (shape.length === 0) return x;
   const axes = node.options(options.squeeze).axes.map((axis) => axisOf(axis, shape.length));
   const gone = (i: number) => (axes.length > 0 ? axes.includes(i) : shape[i] === 1);
   return node.b.reshape(
