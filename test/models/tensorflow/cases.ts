@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { type DType, dtypes } from "../../../src/engine/hlo/dtype.ts";
 import { elementCount, fromNumbers, type Tensor, toNumbers } from "../../../src/engine/hlo/tensor.ts";
-import { evaluate } from "../../../src/engine/interpret/interpret.ts";
-import type { Model } from "../../../src/engine/model.ts";
+import { compile } from "../../../src/engine/compile/compile.ts";
+import type { Model, Tensors } from "../../../src/engine/model.ts";
 import { expectClose, type Tolerance } from "../../support/models.ts";
 
 type Spelled = number | string;
@@ -80,36 +80,48 @@ export function inputTensor({ dtype, shape, seed, values }: GoldenInput): Tensor
   return fromNumbers(type, shape, values!.map(parse));
 }
 
-/** Runs cases one after the other on the interpreter, as one session did it: variables keep their values. */
-export function checkAll(model: Model, cases: readonly Case[], tolerance?: Tolerance): void {
-  const states = new Map<string, Tensor>();
-  for (const each of cases) check(model, each, tolerance, states);
+/** What runs a program: the oracle, or the compiler's code. */
+export type Backend = "interpreter" | "wasm";
+
+/** Runs cases one after the other, as one session did it: variables keep their values. */
+export function checkAll(
+  model: Model,
+  cases: readonly Case[],
+  tolerance?: Tolerance,
+  backends: readonly Backend[] = ["interpreter", "wasm"],
+): void {
+  for (const backend of backends) {
+    const states = new Map<string, Tensor>();
+    for (const each of cases) check(model, each, { tolerance, states, backend });
+  }
 }
 
-/** Runs a case on the interpreter and compares what is kept of the outputs. */
-export function check(
+/** Runs a case and compares what is kept of the outputs. */
+function check(
   model: Model,
   { signature, inputs, outputs }: Case,
-  tolerance?: Tolerance,
-  states: Map<string, Tensor> = new Map(),
+  { tolerance, states, backend }: { tolerance: Tolerance | undefined; states: Map<string, Tensor>; backend: Backend },
 ): void {
   const tensors = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, inputTensor(input)]));
   const shapes = Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]));
-  const program = model.program(signature, shapes);
-  const given = program.inputs.map(({ name }) => tensors[name]!);
-  const before = program.states.map(({ name, initial }) => states.get(name) ?? initial);
-  const results = evaluate(program, [...given, ...before]);
-  program.states.forEach(({ name }, i) => states.set(name, results[program.outputs.length + i]!));
+  const ports = model.signatures.find(({ name }) => name === (signature ?? model.signatures[0]!.name))!.inputs;
+  const valued = ports.filter(({ byValue }) => byValue).map(({ name }) => [name, tensors[name]!]);
+  const program = model.program(signature, shapes, Object.fromEntries(valued) as Tensors);
+  const executable = compile(program, { backend });
+  executable.restore(Object.fromEntries(states));
+  const given = executable.run(tensors);
+  for (const [name, value] of Object.entries(executable.states())) states.set(name, value);
+  executable.dispose();
   const seen: string[] = [];
-  program.outputs.forEach(({ name }, i) => {
+  program.outputs.forEach(({ name }) => {
     const expected = outputs[name];
     if (!expected) return;
     seen.push(name);
-    const actual = results[i]!;
+    const actual = given[name]!;
     expect([name, actual.dtype, actual.shape]).toEqual([name, names[expected.dtype], expected.shape]);
     const numbers = Array.from(toNumbers(actual)).filter((_, k) => k % expected.stride === 0);
     const kept = fromNumbers("f64", [numbers.length], numbers);
-    expectClose(kept, expected.values.map(parse), tolerance, `${model.name} ${signature ?? ""} ${name}`);
+    expectClose(kept, expected.values.map(parse), tolerance, `${backend} ${model.name} ${signature ?? ""} ${name}`);
   });
   expect(seen.sort()).toEqual(Object.keys(outputs).sort());
 }

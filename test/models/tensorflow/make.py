@@ -244,9 +244,13 @@ def control():
                 return i + 1, tf.cond(y[0] > 1.2, lambda: y - 1, lambda: y)
             return {"y": tf.while_loop(lambda i, x: i < 5, outer, (0, x))[1]}
 
+        @tf.function(input_signature=[tf.TensorSpec([12], tf.float32, name="x"), tf.TensorSpec([], tf.int32, name="n"), tf.TensorSpec([2], tf.int64, name="shape")])
+        def sized(self, x, n, shape):
+            return {"y": tf.reshape(x, tf.cast(shape, tf.int32)), "r": tf.cast(tf.range(n), tf.float32) * x[0], "z": tf.zeros([n, 2]) + x[:n, None]}
+
     module = Control()
-    n = lambda port, seed, shape: np.int32([3, 20, 7][seed]) if port == "n" else None
-    save("control", module, {"collatz": module.collatz, "arrays": module.arrays, "nested": module.nested}, fixed=n)
+    n = lambda port, seed, shape: np.int32([3, 12, 7][seed]) if port == "n" else np.int64([[3, 4], [2, 6], [12, 1]][seed]) if port == "shape" else None
+    save("control", module, {"collatz": module.collatz, "arrays": module.arrays, "nested": module.nested, "sized": module.sized}, fixed=n)
 
 
 @model

@@ -2,10 +2,11 @@
 
 import { CerebroError, FormatError } from "../../../base/errors.ts";
 import { Builder } from "../../hlo/build.ts";
-import type { DType } from "../../hlo/dtype.ts";
+import { type DType, kindOf } from "../../hlo/dtype.ts";
 import type { Port, Program } from "../../hlo/graph.ts";
 import type { TensorType } from "../../hlo/tensor.ts";
-import type { Extent, InputShapes, Missing, Model, ModelPort, Signature } from "../../model.ts";
+import type { Extent, InputShapes, Missing, Model, ModelPort, Signature, Tensors } from "../../model.ts";
+import { decideShapes } from "./byvalue.ts";
 import type { Item } from "./call.ts";
 import { calledBy, type Edge, type Graph, type Library, type Node } from "./graph.ts";
 import { isKnown, importers, reasonFor } from "./table.ts";
@@ -40,6 +41,10 @@ interface Reach {
   readonly variables: Set<string>;
   readonly constants: number;
 }
+
+/** Only sizes are taken by value, not what a network computes with. */
+const maySize = ({ dtype, shape }: ModelPort) =>
+  dtype !== "string" && (kindOf(dtype) === "signed" || dtype === "i1" || shape?.length === 0);
 
 const portOf = ({ name, dtype, shape }: PlannedPort): ModelPort => ({ name, dtype, shape });
 
@@ -135,9 +140,13 @@ export class GraphModel implements Model {
     this.name = parts.name;
     this.metadata = parts.metadata;
     this.attachments = parts.attachments ?? new Map();
+    const deciding = decideShapes(parts.library);
     this.signatures = parts.plans.map(({ name, inputs, outputs }) => ({
       name,
-      inputs: inputs.map(portOf),
+      inputs: inputs.map((port) => ({
+        ...portOf(port),
+        ...(deciding.has(port.edge.node) && maySize(port) && { byValue: true }),
+      })),
       outputs: outputs.map(portOf),
     }));
     const first = parts.plans[0];
@@ -164,7 +173,7 @@ export class GraphModel implements Model {
     return found;
   }
 
-  program(signature?: string, shapes: InputShapes = {}): Program {
+  program(signature?: string, shapes: InputShapes = {}, values: Tensors = {}): Program {
     const { plans } = this.parts;
     const plan = signature === undefined ? plans[0] : plans.find(({ name }) => name === signature);
     if (!plan) {
@@ -180,17 +189,18 @@ export class GraphModel implements Model {
       );
       throw new CerebroError("unsupported", `${this.name}: signature ${plan.name} needs ${list.join(", ")}`);
     }
-    const types = plan.inputs.map((port) => concrete(port, shapes[port.name]));
+    const types = plan.inputs.map((port) => concrete(port, values[port.name]?.shape ?? shapes[port.name]));
     // Once to find which variables are assigned to: those are states, the others constants.
-    const trial = this.trace(plan, types, []);
+    const trial = this.trace(plan, types, [], values);
     if (trial.written.size === 0) return trial.program;
-    return this.trace(plan, types, [...trial.written]).program;
+    return this.trace(plan, types, [...trial.written], values).program;
   }
 
   private trace(
     plan: Plan,
     types: readonly TensorType[],
     states: readonly string[],
+    values: Tensors,
   ): { program: Program; written: ReadonlySet<string> } {
     const { library, variables } = this.parts;
     const initial = states.map((name) => ({ name, initial: variables.initial(name) }));
@@ -198,7 +208,10 @@ export class GraphModel implements Model {
     const tracer = new Tracer(library, variables, importers, root);
     initial.forEach(({ name }, i) => tracer.environment.set(name, root.parameters[types.length + i]!));
     const feeds = new Map<string, Item>();
-    plan.inputs.forEach(({ edge }, i) => feeds.set(edgeKey(edge), root.parameters[i]!));
+    plan.inputs.forEach(({ edge, name }, i) => {
+      const known = values[name];
+      feeds.set(edgeKey(edge), known ? root.constant(known) : root.parameters[i]!);
+    });
     const frame: Frame = { graph: library.graph, known: new Map(), feeds, outer: undefined, bindings: new Map() };
     const items = tracer.evaluate(
       frame,
