@@ -54,6 +54,8 @@ export interface Contraction {
   readonly b: Source;
   readonly columns: number;
   readonly batches: readonly Batch[];
+  /** Where the rows begin. */
+  readonly firstRow: number;
   readonly outer: Rows;
   readonly inner: Rows;
   /** Which of the two is cut into blocks. */
@@ -66,35 +68,67 @@ export interface Contraction {
   readonly output: Output;
 }
 
-/** The kernel of a contraction. */
-export function contractionKernel(c: Contraction): Kernel {
-  const s = scheduleOf(c);
-  const arithmetic: Arithmetic = arithmetics[c.arithmetic];
-  const { b } = c;
-  const { name: _, a: __, b: ___, output: ____, ...shape } = c;
-  const source = b.kind === "constant" ? b.batches.length : [b.offset, b.depth, b.column];
+/** What a contraction's code depends on but its output. */
+function keyOf({ name: _, a: __, b, output: ___, ...shape }: Contraction): string {
+  return JSON.stringify([shape, b.kind === "constant" ? b.batches.length : [b.offset, b.depth, b.column]]);
+}
+
+/** The kernel of contractions of the same operands, each a part of one output. */
+export function contractionKernel(parts: readonly Contraction[]): Kernel {
+  const [{ a, b, name, output }] = parts as [Contraction];
+  const scheduled = parts.map((c) => ({ c, s: scheduleOf(c) }));
+  const units = scheduled.reduce((sum, { s }) => sum + s.units, 0);
+  const cost = scheduled.reduce((sum, { s }) => sum + s.units * s.unitCost, 0);
+  const panels = { operand: 1, key: "", pack: (tensor: Tensor) => packParts(tensor, scheduled) };
+  const packKey = ({ c, s }: Scheduled) =>
+    c.b.kind === "constant" ? [c.b.key, s.tile.columns, s.tile.along, c.arithmetic, c.b.zeroPoint] : [];
   return {
-    key: `contraction ${JSON.stringify([shape, source])} ${outputKey(c.output)}`,
-    name: c.name,
-    units: s.units,
-    unitCost: s.unitCost,
-    operands: [c.a, b.value, ...operandsOf(c.output)],
-    results: [c.output.epilogue?.result ?? c.output.result],
+    key: `contraction ${parts.map(keyOf).join()} ${outputKey(output)}`,
+    name,
+    units,
+    unitCost: Math.ceil(cost / units),
+    operands: [a, b.value, ...operandsOf(output)],
+    results: [output.epilogue?.result ?? output.result],
     packs: [
-      ...(b.kind === "constant"
-        ? [
-            {
-              operand: 1,
-              key: `panels ${b.key} ${s.tile.columns} ${s.tile.along} ${arithmetic.name} ${b.zeroPoint}`,
-              pack: (tensor: Tensor) => packConstant(tensor, b, s.division, tapsOf(c), arithmetic),
-            },
-          ]
-        : []),
-      ...packsOf(c.output, 2),
+      ...(b.kind === "constant" ? [{ ...panels, key: `panels ${JSON.stringify(scheduled.map(packKey))}` }] : []),
+      ...packsOf(output, 2),
     ],
-    scratch: s.scratch.spill + s.scratch.a + s.scratch.b,
-    emit: (code, context) => emitContraction(code, context, c, s),
+    scratch: Math.max(...scheduled.map(({ s: { scratch } }) => scratch.spill + scratch.a + scratch.b)),
+    emit(code, context) {
+      let firstUnit = 0;
+      let bytes = 0;
+      for (const { c, s } of scheduled) {
+        emitPart(code, context, c, s, { firstUnit, units, bytes });
+        firstUnit += s.units;
+        bytes += packedBytes({ c, s });
+      }
+    },
   };
+}
+
+interface Scheduled {
+  readonly c: Contraction;
+  readonly s: Schedule;
+}
+
+/** Bytes of a part's panels among those of all parts. */
+const packedBytes = ({ c: { b }, s }: Scheduled) => (b.kind === "constant" ? b.batches.length * s.division.bytes : 0);
+
+/** The panels of all parts, one after the other. */
+function packParts(tensor: Tensor, parts: readonly Scheduled[]): Tensor {
+  const packed = parts.flatMap(({ c, s }) =>
+    c.b.kind === "constant" ? [packConstant(tensor, c.b, s.division, tapsOf(c), arithmetics[c.arithmetic])] : [],
+  );
+  const [first] = packed as [Tensor];
+  if (packed.length === 1) return first;
+  const total = packed.reduce((sum, { data }) => sum + data.length, 0);
+  const all = first.dtype === "f32" ? new Float32Array(total) : new Int16Array(total);
+  let at = 0;
+  for (const { data } of packed) {
+    all.set(data as Float32Array, at);
+    at += data.length;
+  }
+  return { dtype: first.dtype, shape: [total], data: all };
 }
 
 /** What the parts of a function share: locals, but for what is said. */
@@ -118,9 +152,27 @@ interface Frame {
   readonly ahead: number;
 }
 
-function emitContraction(code: Code, context: KernelContext, c: Contraction, s: Schedule): void {
+/** One part: those units of the kernel's range that are its own. */
+function emitPart(
+  code: Code,
+  context: KernelContext,
+  c: Contraction,
+  s: Schedule,
+  { firstUnit, units, bytes }: { readonly firstUnit: number; readonly units: number; readonly bytes: number },
+): void {
   const integer = () => code.local(type.i32);
-  const [unit, end, aAddress, bAddress] = [0, 1, 2, 3];
+  const [aAddress, bAddress] = [2, 3];
+  let [unit, end] = [0, 1];
+  if (s.units < units) {
+    // From the part's first unit on, which counts as 0, to its last.
+    [unit, end] = [integer(), integer()];
+    const zero = integer();
+    code.get(0).i32(firstUnit).op(op["i32.sub"]).tee(unit).get(zero).get(unit).get(zero);
+    code.op(op["i32.gt_s"]).op(op.select).set(unit);
+    code.get(1).i32(firstUnit).op(op["i32.sub"]).set(end);
+    minimum(code, { local: end }, s.units);
+    code.set(end);
+  }
   const extra = operandsOf(c.output).length;
   const scratch = 5 + extra;
   const frame: Frame = {
@@ -166,12 +218,12 @@ function emitContraction(code: Code, context: KernelContext, c: Contraction, s: 
     code.tee(first).i32(s.blockRows).op(op["i32.add"]).set(last);
     minimum(code, { local: last }, step);
     code.set(last);
-    const [aOffset, bOffset] = [c.offset * aBytes, c.b.kind === "strided" ? c.b.offset * bBytes : 0];
+    const [aOffset, bOffset] = [c.offset * aBytes, c.b.kind === "strided" ? c.b.offset * bBytes : bytes];
     code.get(aAddress).i32(aOffset).op(op["i32.add"]).set(aBlock);
     code.get(bAddress).i32(bOffset).op(op["i32.add"]).set(bBatch);
     code.i32(0).set(firstColumn);
     scaled(code, first, blocked.row);
-    code.set(row);
+    code.i32(c.firstRow).op(op["i32.add"]).set(row);
     c.batches.forEach(({ extent, a, b, row: rows, column: columns }, i) => {
       if (extent === 1) return;
       const index = indices[i]!;

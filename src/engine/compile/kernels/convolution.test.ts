@@ -2,6 +2,7 @@ import { describe, test } from "vitest";
 import { checkKernel, firstTemplate, numbers } from "../../../../test/support/kernels.ts";
 import { Builder } from "../../hlo/build.ts";
 import type { DType } from "../../hlo/dtype.ts";
+import type { Operation } from "../../hlo/graph.ts";
 
 interface Shape {
   readonly x: readonly number[];
@@ -10,11 +11,13 @@ interface Shape {
   readonly padding?: readonly (readonly [number, number])[];
   readonly dilations?: readonly number[];
   readonly groups?: number;
+  /** For transposed convolutions. */
+  readonly spread?: readonly number[];
   readonly dtype?: DType;
   readonly zeroPoints?: readonly [number, number];
 }
 
-function check({ x, w, strides, padding, dilations, groups, dtype = "f32", zeroPoints }: Shape): void {
+function check({ x, w, strides, padding, dilations, groups, spread, dtype = "f32", zeroPoints }: Shape): void {
   const b = new Builder([{ dtype, shape: x }]);
   const spatial = x.slice(2);
   const result = b.convolution(b.parameters[0]!, b.constant(numbers(dtype, w, 0.25)), {
@@ -25,7 +28,10 @@ function check({ x, w, strides, padding, dilations, groups, dtype = "f32", zeroP
     ...(dtype !== "f32" && { dtype: "i32" as const }),
     ...(zeroPoints && { zeroPoints }),
   });
-  const body = b.finish([result]);
+  const operation = result.producer as Operation<"convolution">;
+  const transposed =
+    spread && b.op("convolution", operation.operands, { ...operation.attributes, lhsDilation: spread });
+  const body = b.finish([transposed ?? result]);
   // Sums of hundreds of numbers that cancel.
   checkKernel(body, firstTemplate(body)!.build(), { absolute: 5e-5 });
 }
@@ -66,6 +72,14 @@ describe.each<{ dtype: DType; zeroPoints?: readonly [number, number] }>([
     check({ x: [1, 25, 5, 8], w: [25, 5, 1, 8], groups: 8, ...types });
     check({ x: [1, 6, 6, 3], w: [3, 3, 1, 6], groups: 3, padding: same, ...types });
     check({ x: [1, 20, 6], w: [9, 1, 6], groups: 6, padding: [[4, 4]], ...types });
+  });
+  test("transposed", () => {
+    check({ x: [2, 5, 6, 4], w: [3, 3, 4, 9], padding: [[1, 2], [1, 2]], spread: [2, 2], ...types }); // prettier-ignore
+    check({ x: [1, 5, 6, 4], w: [4, 4, 4, 3], padding: [[2, 2], [2, 2]], spread: [2, 2], ...types }); // prettier-ignore
+    check({ x: [1, 4, 3, 8], w: [2, 2, 8, 8], padding: [[1, 1], [1, 1]], spread: [2, 2], ...types }); // prettier-ignore
+    check({ x: [1, 4, 3, 5], w: [5, 3, 5, 8], padding: [[3, 4], [2, 0]], spread: [3, 2], ...types }); // prettier-ignore
+    check({ x: [1, 20, 6], w: [8, 6, 12], padding: [[5, 5]], spread: [4], ...types });
+    check({ x: [1, 6, 7, 3], w: [3, 3, 3, 8], padding: [[-1, 1], [1, -2]], ...types }); // prettier-ignore
   });
   test("one dimension", () => {
     check({ x: [2, 40, 6], w: [5, 6, 12], strides: [1], padding: [[2, 2]], ...types });

@@ -7,13 +7,13 @@ import type { Source } from "./panels.ts";
 import { arithmeticFor, offsetsOf, passedBy } from "./product.ts";
 import type { Stage } from "./stage.ts";
 import { merged } from "./view.ts";
-import { type Window, windowOf } from "./window.ts";
+import { phasesOf, type Window, windowOf } from "./window.ts";
 
 /** Whether the features of a pixel, and pixels of a line, are side by side. */
 const dense = ({ depth, xAxis, groups }: Window) =>
   (depth.input === 1 || depth.extent * groups === 1) && xAxis.input === depth.extent * groups;
 
-function weights(window: Window, merge: boolean, zeroPoint: number): Source {
+function weights(window: Window, zeroPoint: number): Source {
   const { y, xAxis, depth, features, groups } = window;
   const perGroup = features.extent / groups;
   const steps = [
@@ -24,7 +24,7 @@ function weights(window: Window, merge: boolean, zeroPoint: number): Source {
   return {
     kind: "constant",
     value: window.w.base,
-    key: JSON.stringify([window.kernelOffset, groups, steps, features, merge]),
+    key: JSON.stringify([window.kernelOffset, groups, steps, features]),
     batches: Array.from({ length: groups }, (_, group) => window.kernelOffset + group * perGroup * features.kernel),
     depth: offsetsOf(steps),
     columns: offsetsOf([{ extent: perGroup, stride: features.kernel }]),
@@ -33,121 +33,115 @@ function weights(window: Window, merge: boolean, zeroPoint: number): Source {
 }
 
 /** A convolution without a window is a matrix product of its pixels. */
-function pointwise(window: Window, arithmetic: "f32" | "i16"): Partial<Contraction> | undefined {
-  const { batch, y, xAxis, depth, groups } = window;
+function pointwise(window: Window, arithmetic: "f32" | "i16"): Geometry | undefined {
+  const { x, batch, y, xAxis, depth, groups, rows } = window;
   if (groups > 1 || y.taps * xAxis.taps > 1 || y.low + y.high + xAxis.low + xAxis.high > 0) return undefined;
   const dimensions = merged([
-    { extent: batch.extent, strides: [batch.input, y.count * xAxis.count] },
-    { extent: y.count, strides: [y.stride * y.input, xAxis.count] },
-    { extent: xAxis.count, strides: [xAxis.stride * xAxis.input, 1] },
+    { extent: batch.extent, strides: [batch.input, rows.image] },
+    { extent: y.count, strides: [y.stride * y.input, rows.y] },
+    { extent: xAxis.count, strides: [xAxis.stride * xAxis.input, rows.x] },
   ]).map(({ extent, strides }) => ({ extent, a: strides[0]!, row: strides[1]! }));
   const none = { extent: 1, a: 0, row: 0 };
   const inner = dimensions.pop() ?? none;
   if (arithmetic === "i16" && (dimensions.length > 0 || depth.input !== 1)) return undefined;
   const outer = dimensions.pop() ?? none;
   return {
+    offset: x.offset,
     batches: dimensions.map((dimension) => ({ ...dimension, b: 0, column: 0 })),
     outer,
     inner: arithmetic === "f32" ? inner : { ...inner, a: depth.extent },
     blocked: outer.extent > 1 ? "outer" : "inner",
     taps: [],
     depth: { extent: depth.extent, a: depth.input },
+    ...(arithmetic === "i16" && {
+      lines: { elements: depth.extent, stride: inner.a, pitch: depth.extent, low: 0 },
+    }),
   };
 }
+
+/** Which elements of the input a contraction meets: all of one but what they are. */
+type Geometry = Pick<
+  Contraction,
+  "offset" | "batches" | "outer" | "inner" | "blocked" | "taps" | "bounds" | "depth"
+> & { readonly lines?: Omit<Stage, "from" | "zeroPoint"> };
+
+/** A convolution line by line. Lines are copied when zeros are wanted beside them, or elements of 16 bits. */
+function windowed(window: Window, arithmetic: "f32" | "i16"): Geometry | undefined {
+  const { x, batch, y, xAxis, depth, groups, features, rows } = window;
+  const copied = arithmetic === "i16" || xAxis.low > 0 || xAxis.high > 0;
+  if (copied && !dense(window)) return undefined;
+  const pixel = copied ? depth.extent * groups : xAxis.input;
+  const pitch = (xAxis.low + xAxis.extent + xAxis.high) * pixel;
+  const line = copied ? pitch : y.input;
+  const merge = mergesTaps(window);
+  const bounded = copied || y.low > 0 || y.high > 0;
+  const group: Batch = {
+    extent: groups,
+    a: copied ? 0 : depth.extent * depth.input,
+    staged: copied ? depth.extent : 0,
+    b: 1,
+    row: 0,
+    column: features.extent / groups,
+  };
+  return {
+    offset: copied ? x.offset : x.offset - y.low * y.input,
+    batches: [
+      { extent: batch.extent, a: batch.input, b: 0, row: rows.image, column: 0 },
+      ...(groups > 1 ? [group] : []),
+    ],
+    outer: { extent: y.count, a: y.stride * line, row: rows.y },
+    inner: { extent: xAxis.count, a: xAxis.stride * pixel, row: rows.x },
+    blocked: y.count === 1 && !bounded ? "inner" : "outer",
+    taps: [
+      { count: y.taps, a: y.dilation * line },
+      ...(merge ? [] : [{ count: xAxis.taps, a: xAxis.dilation * pixel }]),
+    ],
+    ...(bounded && { bounds: { stride: y.stride, dilation: y.dilation, low: y.low, extent: y.extent } }),
+    depth: merge ? { extent: xAxis.taps * depth.extent, a: 1 } : { extent: depth.extent, a: copied ? 1 : depth.input },
+    ...(copied && {
+      lines: { elements: xAxis.extent * pixel, stride: y.input, pitch, low: xAxis.low * pixel },
+    }),
+  };
+}
+
+/** Whether the taps of a line and their features lie side by side. */
+const mergesTaps = (window: Window) => dense(window) && window.groups === 1 && window.xAxis.dilation === 1;
 
 export const convolution: TemplateRule = (operation, users): Template | undefined => {
   if (!is(operation, "convolution")) return undefined;
   const [x, w] = operation.operands as [Value, Value];
   const result = operation.results[0]!;
   const arithmetic = arithmeticFor(x, w, result);
-  const window = windowOf(operation);
-  if (!arithmetic || !window || window.w.base.producer?.op !== "constant") return undefined;
-  if (window.spread.some((spread) => spread > 1)) return undefined;
+  const whole = windowOf(operation);
+  if (!arithmetic || !whole || whole.w.base.producer?.op !== "constant") return undefined;
   const [zeroX, zeroW] = operation.attributes.zeroPoints ?? [0, 0];
-  const { batch, y, xAxis, depth, groups, features } = window;
-  const small = x.type.dtype === "u8" ? "u8" : "i8";
-  const columns = features.extent / groups;
-  const common = {
-    name: `conv ${y.taps}x${xAxis.taps}${y.stride > 1 ? ` s${y.stride}` : ""} ${depth.extent * groups}-${features.extent}`,
-    arithmetic,
-    a: window.x.base,
-    offset: window.x.offset,
-    columns,
-  };
-  const simple = pointwise(window, arithmetic);
-  let contraction: Omit<Contraction, "output">;
-  if (simple) {
-    const stage: Stage | undefined =
-      arithmetic === "i16"
-        ? {
-            from: small,
-            elements: depth.extent,
-            stride: xAxis.stride * xAxis.input,
-            pitch: depth.extent,
-            low: 0,
-            zeroPoint: zeroX,
-          }
-        : undefined;
-    contraction = {
-      ...common,
-      ...(simple as Pick<Contraction, "batches" | "outer" | "inner" | "blocked" | "taps" | "depth">),
-      b: weights(window, true, zeroW),
-      ...(stage && { stage }),
-    };
-  } else {
-    const copied = arithmetic === "i16" || xAxis.low > 0 || xAxis.high > 0;
-    if (copied && !dense(window)) return undefined;
-    const pixel = copied ? depth.extent * groups : xAxis.input;
-    const pitch = (xAxis.low + xAxis.extent + xAxis.high) * pixel;
-    const line = copied ? pitch : y.input;
-    const merge = dense(window) && groups === 1 && xAxis.dilation === 1;
-    const inside = y.low === 0 && y.high === 0;
-    const bounded = copied || !inside;
-    const group: Batch[] =
-      groups > 1
-        ? [
-            {
-              extent: groups,
-              a: copied ? 0 : depth.extent * depth.input,
-              staged: copied ? depth.extent : 0,
-              b: 1,
-              row: 0,
-              column: columns,
-            },
-          ]
-        : [];
-    contraction = {
-      ...common,
-      offset: copied ? window.x.offset : window.x.offset - y.low * y.input,
-      b: weights(window, merge, zeroW),
-      batches: [{ extent: batch.extent, a: batch.input, b: 0, row: y.count * xAxis.count, column: 0 }, ...group],
-      outer: { extent: y.count, a: y.stride * line, row: xAxis.count },
-      inner: { extent: xAxis.count, a: xAxis.stride * pixel, row: 1 },
-      blocked: y.count === 1 && !bounded ? "inner" : "outer",
-      taps: [
-        { count: y.taps, a: y.dilation * line },
-        ...(merge ? [] : [{ count: xAxis.taps, a: xAxis.dilation * pixel }]),
-      ],
-      ...(bounded && { bounds: { stride: y.stride, dilation: y.dilation, low: y.low, extent: y.extent } }),
-      depth: merge
-        ? { extent: xAxis.taps * depth.extent, a: 1 }
-        : { extent: depth.extent, a: copied ? 1 : depth.input },
-      ...(copied && {
-        stage: {
-          from: arithmetic === "f32" ? "f32" : small,
-          elements: xAxis.extent * pixel,
-          stride: y.input,
-          pitch,
-          low: xAxis.low * pixel,
-          zeroPoint: zeroX,
-        },
-      }),
-    };
+  const { y, xAxis, depth, groups, features, spread } = whole;
+  const size = `${y.taps}x${xAxis.taps}${y.stride > 1 ? ` s${y.stride}` : ""}`;
+  const parts: Omit<Contraction, "output">[] = [];
+  for (const window of phasesOf(whole) ?? []) {
+    const geometry = pointwise(window, arithmetic) ?? windowed(window, arithmetic);
+    if (!geometry) return undefined;
+    const { lines, ...rest } = geometry;
+    const from = arithmetic === "f32" ? "f32" : x.type.dtype === "u8" ? "u8" : "i8";
+    parts.push({
+      name: `${spread[0] * spread[1] > 1 ? "transposed " : ""}conv ${size} ${depth.extent * groups}-${features.extent}`,
+      arithmetic,
+      a: window.x.base,
+      columns: features.extent / groups,
+      b: weights(window, zeroW),
+      firstRow: window.rows.first,
+      ...rest,
+      ...(lines && { stage: { ...lines, from, zeroPoint: zeroX } }),
+    });
   }
+  if (parts.length === 0) return undefined;
   return {
-    covers: [...passedBy([window.x, window.w], users, operation), operation],
+    covers: [...passedBy([whole.x, whole.w], users, operation), operation],
     result,
     columns: features.extent,
-    build: (epilogue) => contractionKernel({ ...contraction, output: { columns: features.extent, result, epilogue } }),
+    build: (epilogue) => {
+      const output = { columns: features.extent, result, epilogue };
+      return contractionKernel(parts.map((part) => ({ ...part, output })));
+    },
   };
 };

@@ -358,6 +358,7 @@ export const depthwise: TemplateRule = (operation, users): Template | undefined 
   const { groups, depth, features, xAxis } = window;
   if (groups === 1 || depth.extent !== 1 || features.extent !== groups) return undefined;
   if (window.spread.some((spread) => spread > 1) || depth.input !== 1) return undefined;
+  if (window.y.low < 0 || xAxis.low < 0) return undefined;
   if (Math.ceil(xAxis.low / xAxis.stride) + Math.ceil(xAxis.high / xAxis.stride) > mostEdges) return undefined;
   const from = arithmetic === "f32" ? "f32" : x.type.dtype === "u8" ? "u8" : "i8";
   return {

@@ -140,6 +140,7 @@ export const product: TemplateRule = (operation, users): Template | undefined =>
     batches,
     outer: { extent: 1, a: 0, row: 0 },
     inner: { extent: inner.extent, a: arithmetic === "i16" ? extent : inner.strides[0]!, row: inner.strides[2]! },
+    firstRow: 0,
     blocked: "inner",
     columns,
     taps: [],
@@ -149,6 +150,6 @@ export const product: TemplateRule = (operation, users): Template | undefined =>
     covers: [...passedBy([a, b], users, operation), operation],
     result,
     columns: yFree.length === 1 ? columns : undefined,
-    build: (epilogue) => contractionKernel({ ...contraction, output: { columns, result, epilogue } }),
+    build: (epilogue) => contractionKernel([{ ...contraction, output: { columns, result, epilogue } }]),
   };
 };

@@ -35,6 +35,58 @@ export interface Window {
   readonly features: { readonly extent: number; readonly kernel: number };
   /** How much the inputs are spread: 1 but for transposed convolutions. */
   readonly spread: readonly [y: number, x: number];
+  /** Rows of the result: the first, from one to the next along y and x, and from one image to the next. */
+  readonly rows: { readonly first: number; readonly y: number; readonly x: number; readonly image: number };
+}
+
+/** The same axis without padding below zero: what is cut off is not there. Gives where it begins, too. */
+function withoutNegative(axis: Axis): { axis: Axis; skipped: number } {
+  const cut = Math.max(0, -axis.low);
+  return { axis: { ...axis, low: axis.low + cut, extent: axis.extent - cut }, skipped: cut * axis.input };
+}
+
+/** The windows of those results that lie `phase` after inputs that are spread, seen on the inputs as they are. */
+function phaseOf(axis: Axis, spread: number, phase: number): { axis: Axis; tap: number } | undefined {
+  const place = (tap: number) => phase + tap * axis.dilation - axis.low;
+  const taps = Array.from({ length: axis.taps }, (_, tap) => tap).filter((tap) => place(tap) % spread === 0);
+  const [tap, next] = taps;
+  if (tap === undefined || axis.stride !== 1) return undefined;
+  const step = next === undefined ? spread : next - tap;
+  const count = Math.ceil((axis.count - phase) / spread);
+  const low = -place(tap) / spread;
+  const dilation = (step * axis.dilation) / spread;
+  const high = Math.max(0, count - 1 + (taps.length - 1) * dilation + 1 - low - axis.extent);
+  return { axis: { ...axis, taps: taps.length, count, dilation, low, high, kernel: axis.kernel * step }, tap };
+}
+
+/** Windows without spread inputs that do the same together, each a part of the results. */
+export function phasesOf(window: Window): Window[] | undefined {
+  const [sy, sx] = window.spread;
+  const phases: Window[] = [];
+  for (let py = 0; py < Math.min(sy, window.y.count); py++) {
+    for (let px = 0; px < Math.min(sx, window.xAxis.count); px++) {
+      const y = sy > 1 ? phaseOf(window.y, sy, py) : { axis: window.y, tap: 0 };
+      const x = sx > 1 ? phaseOf(window.xAxis, sx, px) : { axis: window.xAxis, tap: 0 };
+      if (!y || !x) return undefined;
+      const [down, across] = [withoutNegative(y.axis), withoutNegative(x.axis)];
+      if (down.axis.extent <= 0 || across.axis.extent <= 0) return undefined;
+      phases.push({
+        ...window,
+        x: { ...window.x, offset: window.x.offset + down.skipped + across.skipped },
+        kernelOffset: window.kernelOffset + y.tap * window.y.kernel + x.tap * window.xAxis.kernel,
+        y: down.axis,
+        xAxis: across.axis,
+        spread: [1, 1],
+        rows: {
+          ...window.rows,
+          first: window.rows.first + py * window.rows.y + px * window.rows.x,
+          y: window.rows.y * sy,
+          x: window.rows.x * sx,
+        },
+      });
+    }
+  }
+  return phases;
 }
 
 /** The operation that pads a value with zeros before (and after) its dimensions, but not those in `kept`. */
@@ -89,7 +141,6 @@ export function windowOf(operation: Operation<"convolution">): Window | undefine
       kernel: reversed ? -step : step,
     };
   });
-  if (axes.some((axis) => axis.low < 0)) return undefined;
   const single: Axis = { extent: 1, taps: 1, count: 1, stride: 1, dilation: 1, low: 0, high: 0, input: 0, kernel: 0 };
   const [y, xAxis] = axes.length === 1 ? [single, axes[0]!] : [axes[0]!, axes[1]!];
   return {
@@ -107,5 +158,6 @@ export function windowOf(operation: Operation<"convolution">): Window | undefine
     },
     features: { extent: kernel.type.shape[a.kernelOutputFeature]!, kernel: w.strides[a.kernelOutputFeature]! },
     spread: axes.length === 1 ? [1, a.lhsDilation[0]!] : [a.lhsDilation[0]!, a.lhsDilation[1]!],
+    rows: { first: 0, y: xAxis.count, x: 1, image: y.count * xAxis.count },
   };
 }
