@@ -27,14 +27,19 @@ export class Network extends Builder {
     this.origin = `${kind} "${name}"`;
   }
 
-  /** A parameter as f32, written once. */
-  weight(tensor: Tensor): Value {
+  /** A tensor, written once. */
+  private held(tensor: Tensor): Value {
     let value = this.constants.get(tensor);
     if (!value) {
-      value = this.convert(this.constant(tensor), "f32");
+      value = this.constant(tensor);
       this.constants.set(tensor, value);
     }
     return value;
+  }
+
+  /** A parameter as f32: shorter ones are widened when the program is compiled, not in every run. */
+  weight(tensor: Tensor): Value {
+    return this.held(this.weights.widened(tensor));
   }
 
   parameter(name: string, shape: readonly number[]): Value {
@@ -114,7 +119,9 @@ export class Network extends Builder {
 
   embedding(ids: Value, name: string, count: number, width: number): Value {
     this.count("Embedding", name);
-    return this.rows(this.parameter(`${name}.weight`, [count, width]), ids);
+    // Few rows are taken: they are widened then, and a table of 16-bit numbers stays one.
+    const table = this.held(this.weights.tensor(`${name}.weight`, [count, width]));
+    return this.convert(this.rows(table, ids), "f32");
   }
 
   /** Activations by Transformers' names ("hidden_act"). */

@@ -2,7 +2,8 @@
 // Flax has "kernel" for "weight" of dense layers (transposed), "scale" of norms and "embedding" of tables.
 
 import { FormatError } from "../../../base/errors.ts";
-import { type Tensor, stridesOf, tensor, type TensorType, typeText } from "../../hlo/tensor.ts";
+import { f16Value } from "../../hlo/half.ts";
+import { convertTensor, type Tensor, stridesOf, tensor, type TensorType, typeText } from "../../hlo/tensor.ts";
 import { lazyTensor, type Weight, type Weights } from "../flax/weights.ts";
 
 /** Collections of Flax variables, and what saving wrapped models leaves in front. */
@@ -59,6 +60,7 @@ export class Parameters {
   private readonly used = new Set<string>();
   private readonly missing = new Map<string, string>();
   private readonly views = new Map<string, Tensor>();
+  private readonly wide = new Map<Tensor, Tensor>();
 
   constructor(weights: Weights) {
     for (const weight of weights.list) {
@@ -121,6 +123,17 @@ export class Parameters {
     return this.view(name, { dtype: entry.tensor.dtype, shape }, () => permuted(entry.tensor, [2, 3, 1, 0]));
   }
 
+  /** The tensor as f32; the same one each time. */
+  widened(tensor: Tensor): Tensor {
+    if (tensor.dtype === "f32") return tensor;
+    let wide = this.wide.get(tensor);
+    if (!wide) {
+      wide = lazyTensor({ dtype: "f32", shape: tensor.shape }, () => widen(tensor));
+      this.wide.set(tensor, wide);
+    }
+    return wide;
+  }
+
   /** Something made from parameters, once. */
   view(key: string, type: TensorType, make: () => Tensor): Tensor {
     const known = this.views.get(key);
@@ -152,6 +165,19 @@ function placeholder(type: TensorType): Tensor {
   return lazyTensor(type, () => {
     throw new FormatError("weights: a missing one was read");
   });
+}
+
+/** Millions of 16-bit floats as f32: without a detour by doubles. */
+function widen(from: Tensor): Tensor {
+  if (from.dtype !== "f16" && from.dtype !== "bf16") return convertTensor(from, "f32");
+  const result = new Float32Array(from.data.length);
+  const bits = from.data as Uint16Array;
+  if (from.dtype === "f16") for (let i = 0; i < bits.length; i++) result[i] = f16Value(bits[i]!);
+  else {
+    const words = new Uint32Array(result.buffer);
+    for (let i = 0; i < bits.length; i++) words[i] = bits[i]! << 16;
+  }
+  return tensor("f32", from.shape, result);
 }
 
 /** The tensor with its dimensions in another order: result dimension i is dimension permutation[i]. */
