@@ -72,6 +72,60 @@ def symbolic_convolution(x, kernel):
     return jax.nn.relu(y).mean((1, 2))
 
 
+@program(f32(5, 6), f32(2, 9, 8, 3), symbolic=["n, 6", "b, h, w, 3"])
+def symbolic_windows(x, image):
+    w, s = (1, 3, 2, 1), (1, 2, 2, 1)
+    return (
+        jnp.cumsum(x, 0),
+        lax.cummax(x, 0),
+        lax.reduce_window(image, -jnp.inf, lax.max, w, s, "SAME"),
+        lax.reduce_window(image, 0.0, lax.add, w, s, "VALID"),
+        jax.grad(lambda y: lax.reduce_window(y, 0.0, lax.add, w, s, "VALID").sum())(image),
+    )
+
+
+@program(f32(3, 10), np.array([3, 1, 4, 1, 5], np.int32), symbolic=["b, n", "m"])
+def symbolic_order(x, i):
+    return (
+        jnp.sort(x, 1),
+        jnp.argsort(x, 0),
+        lax.top_k(x, 3),
+        lax.top_k(x, x.shape[1] - 2),
+        lax.approx_max_k(x, 2),
+        x[:, i],
+        x.at[:, i].add(1.0),
+        jnp.take(x, i, axis=1, mode="clip"),
+        jax.nn.one_hot(i, 6),
+        jnp.pad(x, ((1, 0), (0, 2))),
+        lax.dynamic_slice_in_dim(x, i[0] - 2, 2, 1),
+        jnp.linspace(0, 1, x.shape[1]),
+        jnp.tril(jnp.ones((x.shape[1], x.shape[1]))),
+        jnp.roll(x, 1, 1),
+    )
+
+
+@program(f32(6, 3), np.uint32(3), symbolic=["n, 3", None])
+def symbolic_loops(x, seed):
+    key = jax.random.key(seed)
+    noise = jax.random.normal(key, x.shape)
+    carry, ys = lax.scan(lambda c, row: (c * 0.5 + row, c.sum()), jnp.zeros(3), x)
+    total = lax.fori_loop(0, x.shape[0], lambda k, acc: acc + x[k], jnp.zeros(3))
+    bits = lax.rng_bit_generator(jnp.arange(4, dtype=jnp.uint32), (x.shape[0], 2), jnp.uint32)[1]
+    return noise, carry, ys, total, bits, jax.vmap(lambda r: r @ r)(x), jax.random.randint(key, x.shape, 0, 9)
+
+
+@program(f32(2, 5, 8), np.array([[1, 1, 1, 1, 0], [1, 1, 0, 0, 0]], np.int32), f32(8, 24) * 0.3, symbolic=["b, t, 8", "b, t", None])
+def symbolic_attention(x, mask, w):
+    b, t, _ = x.shape
+    q, k, v = jnp.split((x @ w).reshape(b, t, 3, 2, 4), 3, axis=2)
+    q, k, v = (y.reshape(b, t, 2, 4).transpose(0, 2, 1, 3) for y in (q, k, v))
+    scores = jnp.einsum("bhqd,bhkd->bhqk", q, k) / jnp.sqrt(4.0)
+    scores = jnp.where(mask[:, None, None, :] > 0, scores, -1e9)
+    y = jnp.einsum("bhqk,bhkd->bhqd", jax.nn.softmax(scores), v).transpose(0, 2, 1, 3).reshape(b, t, 8)
+    pooled = (y * mask[..., None]).sum(1) / jnp.maximum(mask.sum(1, keepdims=True), 1)
+    return y, pooled / jnp.linalg.norm(pooled, axis=-1, keepdims=True)
+
+
 @program(f32(7, 4), f32(8, 4) * 0.5, f32(8, 8) * 0.5)
 def scan(xs, w, u):
     def step(h, x):
@@ -431,7 +485,7 @@ def make(name):
     with jax.enable_x64(x64):
         shapes = [jax.tree.map(lambda a: jax.ShapeDtypeStruct(np.shape(a), np.asarray(a).dtype), a) for a in args]
         if symbolic:
-            scope = export.SymbolicScope()
+            scope = export.SymbolicScope(["n >= 4"] if "n" in ",".join(filter(None, symbolic)) else [])
             for i, text in enumerate(symbolic):
                 if text:
                     shapes[i] = jax.ShapeDtypeStruct(export.symbolic_shape(text, scope=scope), np.asarray(args[i]).dtype)

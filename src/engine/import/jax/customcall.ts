@@ -22,6 +22,44 @@ function lapack(routine: string, call: Call, letters: string): Record<string, Ca
   return Object.fromEntries([...letters].map((letter) => [`lapack_${letter}${routine}_ffi`, call]));
 }
 
+const element = ({ type }: Value) => ({ dtype: type.dtype, shape: [] });
+
+/** Operands: inputs, starting values, then window, strides, dilations of both and the padding. */
+function dynamicReduceWindow(site: Site): readonly Lowered[] {
+  const count = site.operands.length - 5;
+  const values = site.operands.slice(0, count);
+  if (count < 2 || count % 2 !== 0) return site.fail(`has ${site.operands.length} operands`);
+  const [windowDimensions, windowStrides, baseDilations, windowDilations, flat] = [0, 1, 2, 3, 4].map((i) =>
+    site.known(count + i),
+  ) as [number[], number[], number[], number[], number[]];
+  const padding = windowDimensions.map((_, i): [number, number] => [flat[2 * i] ?? 0, flat[2 * i + 1] ?? 0]);
+  const [inputs, starts] = [values.slice(0, count / 2), values.slice(count / 2)];
+  const region = site.called([...starts, ...inputs].map(element));
+  const attributes = { windowDimensions, windowStrides, baseDilations, windowDilations, padding };
+  return site.build.all("reduceWindow", values, attributes, [region]);
+}
+
+function approximateTopK(site: Site): readonly Lowered[] {
+  const config = site.attributes.get("mhlo.backend_config") ?? site.attributes.get("backend_config");
+  const number = (name: string) => {
+    const value = config?.kind === "dictionary" ? config.entries.get(name) : undefined;
+    return value?.kind === "integer" ? Number(value.value) : site.fail(`option '${name}' is missing`);
+  };
+  const [x, places] = [site.operand(0), site.operand(1)];
+  const { shape } = x.type;
+  const dimension = number("reduction_dim") < 0 ? number("reduction_dim") + shape.length : number("reduction_dim");
+  const region = site.called([x, x, places, places].map(element));
+  const sorted = site.build.all("sort", [x, places], { dimension, stable: true }, [region]);
+  const limit = shape.map((extent, i) => (i === dimension ? number("top_k") : extent));
+  return sorted.map((each) =>
+    site.build.slice(
+      each,
+      shape.map(() => 0),
+      limit,
+    ),
+  );
+}
+
 /** By call target. */
 export const customCalls: Readonly<Record<string, Call>> = {
   "check.eq": check({ exact: true }),
@@ -65,6 +103,23 @@ export const customCalls: Readonly<Record<string, Call>> = {
     }
     return none(site);
   },
+  // Operations whose sizes are operands (JAX, shape polymorphism).
+  "stablehlo.dynamic_reduce_window": dynamicReduceWindow,
+  "stablehlo.dynamic_rng_bit_generator": (site) =>
+    site.build.all("rngBitGenerator", [site.operand(0)], {
+      algorithm: site.choice("rng_algorithm", ["DEFAULT", "THREE_FRY", "PHILOX"]),
+      dtype: site.dtype(1),
+      shape: site.known(1),
+    }),
+  "stablehlo.dynamic_top_k": (site) => {
+    const k = site.known(1)[0] ?? site.fail("no number of elements");
+    return site.build.all("topK", [site.operand(0)], { k });
+  },
+  /** The first k of a sort, as XLA does it where there is nothing better. */
+  ApproxTopK: approximateTopK,
+  /** What `jax.lax.empty` leaves open: zeros. */
+  AllocateBuffer: (site) => [site.build.full(site.dtype(), site.shape(), 0)],
+
   ...lapack("trsm", trsm, "sdcz"),
   ...lapack("potrf", potrf, "sdcz"),
   ...lapack("getrf", getrf, "sd"),

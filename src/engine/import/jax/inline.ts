@@ -121,6 +121,16 @@ export class Inliner implements Walker {
     return region;
   }
 
+  computation(name: string, parameters: readonly TensorType[]): Region {
+    const outer = this.build;
+    const region = outer.region(parameters, (inner, ...given) => {
+      this.build = inner;
+      return this.call(name, given).flatMap(partsOf);
+    });
+    this.build = outer;
+    return region;
+  }
+
   inline(operation: Operation, index: number): readonly Lowered[] {
     return this.block(blockOf(operation.regions[index], `${originOf(operation)}: region ${index}`));
   }

@@ -9,7 +9,7 @@ import type {
   ScatterAttributes,
 } from "../../hlo/ops.ts";
 import { isComplex, isFloat, kindOf, partType } from "../../hlo/dtype.ts";
-import type { Value } from "../../hlo/graph.ts";
+import { is, type Value } from "../../hlo/graph.ts";
 import { scalar, type TensorType } from "../../hlo/tensor.ts";
 import { constantOf } from "../../interpret/interpret.ts";
 import { customCall } from "./customcall.ts";
@@ -430,6 +430,20 @@ function slice(site: Site, start: readonly number[], limit: readonly number[], s
   return site.build.op("slice", [site.operand(0)], { start, limit, strides });
 }
 
+/** Bounds that are operands. Those that depend on data are a start and, as JAX writes it, the start plus a known size. */
+function realDynamicSlice(site: Site): Value {
+  const { build } = site;
+  const [x, start, limit] = [site.operand(0), site.operand(1), site.operand(2)];
+  const strides = site.known(3);
+  const sum = limit.producer;
+  const size = is(sum, "add") && sum.operands.includes(start) ? sum.operands.find((each) => each !== start) : undefined;
+  const sizes = size && constantOf(size);
+  if (constantOf(start) || !sizes || strides.some((n) => n !== 1))
+    return slice(site, site.known(1), site.known(2), strides);
+  const indices = x.type.shape.map((_, i) => build.reshape(build.slice(start, [i], [i + 1]), []));
+  return build.op("dynamicSlice", [x, ...indices], { sizes: Array.from(sizes.data as ArrayLike<number>, Number) });
+}
+
 function topK(site: Site): readonly Value[] {
   const { build } = site;
   const x = site.operand(0);
@@ -574,7 +588,7 @@ export const hlo = {
       ),
     );
   }),
-  real_dynamic_slice: one((site) => slice(site, site.known(1), site.known(2), site.known(3))),
+  real_dynamic_slice: one(realDynamicSlice),
   dynamic_slice: one((site) =>
     site.build.op("dynamicSlice", atLeast(site, 1), { sizes: site.integers("slice_sizes") }),
   ),

@@ -17,6 +17,8 @@ export interface Walker {
   readonly build: Builder;
   /** The region of an operation, as one of ours; parameter types are those given. */
   region(operation: Operation, index: number, parameters: readonly TensorType[]): Region;
+  /** A function as a region. */
+  computation(name: string, parameters: readonly TensorType[]): Region;
   /** The operations of a region without parameters, here. */
   inline(operation: Operation, index: number): readonly Lowered[];
   /** Inlines a function. */
@@ -186,6 +188,13 @@ export class Site {
     const tensor = constantOf(this.operand(index), maximumKnown);
     if (tensor) return Array.from(tensor.data as ArrayLike<number | bigint>, Number);
     return this.fail(`operand ${index} has to be known while loading: shapes that depend on data`);
+  }
+
+  /** The first of the functions that a custom call names, as a region. */
+  called(parameters: readonly TensorType[]): Region {
+    const list = this.attributes.get("called_computations");
+    const first = list?.kind === "array" ? list.elements[0] : undefined;
+    return this.walker.computation(first?.kind === "symbol" ? first.value : this.fail("calls no function"), parameters);
   }
 
   /** A region whose parameters are tensors. */
