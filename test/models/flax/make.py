@@ -58,8 +58,8 @@ small = dict(hidden_size=24, num_hidden_layers=2, num_attention_heads=4, interme
              max_position_embeddings=40, initializer_range=0.2)
 
 
-def torch_model(name, cls, config, inputs, outputs=None, kwargs=None):
-    """Saves a PyTorch model as safetensors, with what it computes."""
+def torch_model(name, cls, config, inputs, outputs=None, short=False, **options):
+    """Saves a PyTorch model, as safetensors or with save_pretrained's options, with what it computes (in f32)."""
     if not wanted(name):
         return
     import torch
@@ -76,9 +76,12 @@ def torch_model(name, cls, config, inputs, outputs=None, kwargs=None):
         if buffer_name.endswith("running_var"):
             torch.nn.init.uniform_(buffer, 0.5, 1.5)
     path = folder(name)
-    model.save_pretrained(path)
+    if short:
+        model.bfloat16()
+    model.save_pretrained(path, **options)
+    model.float()
     with torch.no_grad():
-        result = model(**{key: torch.tensor(value) for key, value in inputs.items()}, **(kwargs or {}))
+        result = model(**{key: torch.tensor(value) for key, value in inputs.items()})
     golden(path, inputs, {key: result[key] for key in (outputs or result.keys()) if torch.is_tensor(result[key])})
     return model, path
 
@@ -115,12 +118,13 @@ def transformers_models():
     roberta = dict(small, max_position_embeddings=42, type_vocab_size=1, pad_token_id=1, bos_token_id=0, eos_token_id=2)
     torch_model("roberta", t.RobertaForMaskedLM, t.RobertaConfig(**roberta), text_inputs(roberta=True))
     torch_model("roberta-classifier", t.RobertaForSequenceClassification, t.RobertaConfig(**roberta, num_labels=2),
-                text_inputs(roberta=True))
+                text_inputs(roberta=True), max_shard_size="30KB")
     flax_model("roberta-flax", t.FlaxRobertaForTokenClassification, t.RobertaConfig(**roberta),
                text_inputs(roberta=True))
     distil = t.DistilBertConfig(dim=24, n_layers=2, n_heads=4, hidden_dim=40, vocab_size=79,
                                 max_position_embeddings=40, initializer_range=0.2, num_labels=5)
-    torch_model("distilbert", t.DistilBertForTokenClassification, distil, text_inputs(types=False))
+    torch_model("distilbert", t.DistilBertForTokenClassification, distil, text_inputs(types=False),
+                safe_serialization=False)
     flax_model("distilbert-flax", t.FlaxDistilBertForSequenceClassification, distil, text_inputs(types=False))
     electra = t.ElectraConfig(**small, embedding_size=16)
     torch_model("electra", t.ElectraForQuestionAnswering, electra, text_inputs())
@@ -138,7 +142,8 @@ def transformers_models():
     pixels = np.random.default_rng(2).normal(0, 1, (1, 3, 32, 32)).astype("f4")
     for kind, hidden in (("basic", [8, 12]), ("bottleneck", [16, 24])):
         resnet = t.ResNetConfig(embedding_size=8, hidden_sizes=hidden, depths=[2, 1], layer_type=kind, num_labels=4)
-        torch_model(f"resnet-{kind}", t.ResNetForImageClassification, resnet, {"pixel_values": pixels})
+        torch_model(f"resnet-{kind}", t.ResNetForImageClassification, resnet, {"pixel_values": pixels},
+                    short=kind == "basic")
     flax_model("resnet-flax", t.FlaxResNetForImageClassification, resnet, {"pixel_values": pixels})
 
 

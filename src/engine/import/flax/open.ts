@@ -79,34 +79,38 @@ export function weightsOfFile(bytes: Uint8Array, what: string): Weights | undefi
 /** File names that weights have, best first: where a directory has several forms, the first is taken. */
 const surest: readonly RegExp[] = [/\.safetensors$/, /\.msgpack$/];
 /** Names that other things have too: looked at only when there is no Orbax checkpoint. */
-const lastResort: readonly RegExp[] = [/\.npz$/, /\.(bin|pt|pth)$/];
+const lastResort: readonly RegExp[] = [/\.(bin|pt|pth)$/, /\.npz$/];
 /** Not weights of the network: Transformers' and Sentence Transformers' other files. */
 const others = /^(training_args|optimizer|scheduler|rng_state|tokenizer).*$/;
 
-/** Files of the same form that hold the weights together: one, or the shards that "-00001-of-00003" numbers. */
-function chooseFiles(names: readonly string[], forms: readonly RegExp[]): string[] {
-  for (const form of forms) {
-    const found = names.filter((name) => form.test(name) && !others.test(name));
-    const shards = found.filter((name) => /-\d{5}-of-\d{5}\./.test(name));
-    const usual = found.filter((name) => /^(model|flax_model|pytorch_model|weights)\.\w+$/.test(name));
-    if (usual.length > 0) return usual.slice(0, 1);
-    if (shards.length > 0) return shards;
-    if (found.length > 0) return found.slice(0, 1);
-  }
-  return [];
+/** Files of one form that hold the weights together: one, or the shards that "-00001-of-00003" numbers. */
+function chooseFiles(names: readonly string[], form: RegExp): string[] {
+  const found = names.filter((name) => form.test(name) && !others.test(name));
+  const usual = found.filter((name) => /^(model|flax_model|pytorch_model|weights)\.\w+$/.test(name));
+  if (usual.length > 0) return usual.slice(0, 1);
+  const shards = found.filter((name) => /-\d{5}-of-\d{5}\./.test(name));
+  return shards.length > 0 ? shards : found.slice(0, 1);
 }
 
-/** The weights in files of a directory. */
+/** The weights in files of a directory, in the first of these forms that it has. */
 function weightsOfFiles(files: ModelFiles, forms: readonly RegExp[]): Weights | undefined {
-  const parts = chooseFiles(files.list("") ?? [], forms).flatMap((name) => {
-    const bytes = files.read(name);
-    const weights = bytes && weightsOfFile(bytes, name);
-    return weights ? [weights] : [];
-  });
-  if (parts.length < 2) return parts[0];
-  const metadata = new Map(parts.flatMap((part) => [...part.metadata]));
-  const all = parts.flatMap(({ list }) => list);
-  return weightsOf(parts[0]!.format, all, metadata);
+  const names = files.list("") ?? [];
+  for (const form of forms) {
+    const parts = chooseFiles(names, form).flatMap((name) => {
+      const bytes = files.read(name);
+      const weights = bytes && weightsOfFile(bytes, name);
+      return weights ? [weights] : [];
+    });
+    if (parts.length === 1) return parts[0];
+    if (parts.length === 0) continue;
+    const metadata = new Map(parts.flatMap((part) => [...part.metadata]));
+    return weightsOf(
+      parts[0]!.format,
+      parts.flatMap(({ list }) => list),
+      metadata,
+    );
+  }
+  return undefined;
 }
 
 /** The weights in a directory; undefined when it holds none. */

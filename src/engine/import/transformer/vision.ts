@@ -149,7 +149,7 @@ export function batchNorm(
   has: { scale?: boolean; offset?: boolean } = {},
 ): Value {
   const count = x.type.shape.at(-1)!;
-  const get = (part: string): Tensor => net.weights.tensor(`${name}.${part}`, [count]);
+  const get = (part: string): Tensor => net.weights.widened(net.weights.tensor(`${name}.${part}`, [count]));
   const mean = get("running_mean");
   const variance = get("running_var");
   const weight = has.scale === false ? undefined : get("weight");
