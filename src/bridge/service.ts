@@ -97,9 +97,9 @@ export class ModelService {
   }
 
   /** A model, loaded unless another session has it or it is kept. */
-  take({ source, identity }: LoadRequest): SharedModel {
+  async take({ source, identity }: LoadRequest): Promise<SharedModel> {
     const known = this.shared.find((each) => each.identity === identity);
-    const taken = known ?? { identity, model: load(source), users: 0 };
+    const taken = known ?? { identity, model: await load(source), users: 0 };
     taken.users++;
     this.shared = [...this.shared.filter((each) => each !== taken), taken];
     return taken;
@@ -144,8 +144,8 @@ export class ServiceSession {
 
   /** Loads a model in place of the one before. Throws FormatError, CerebroError. */
   load(request: LoadRequest): Promise<Loaded> {
-    return this.request(() => {
-      const shared = this.service.take(request);
+    return this.request(async () => {
+      const shared = await this.service.take(request);
       try {
         const { settings, host } = this.service;
         const usual = settings.get("backend") === "interpreter" ? "interpreter" : "wasm";

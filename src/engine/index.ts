@@ -15,7 +15,7 @@ export {
   toNumbers,
 } from "./hlo/tensor.ts";
 export { evaluate } from "./interpret/interpret.ts";
-export { formatOf, load, modelFormats } from "./load.ts";
+export { allFormats, formatOf, load } from "./load.ts";
 export type {
   Model,
   ModelFiles,

@@ -1,60 +1,61 @@
-// Opening models: every format there is, told apart by content.
+// Opening models: the family of formats that a source looks like is loaded and asked first, the others only after that.
 
 import { FormatError } from "../base/errors.ts";
-import { weightsOnly } from "./import/flax/format.ts";
-import { flaxExport } from "./import/flax/join.ts";
-import { layered } from "./import/flax/layers.ts";
-import { formats as hloFormats } from "./import/jax/format.ts";
-import { hloSupport } from "./import/jax/support.ts";
-import { keras, kerasH5 } from "./import/keras/formats.ts";
-import { kerasSupport } from "./import/keras/support.ts";
-import { tfjsLayers } from "./import/keras/tfjs.ts";
-import { graphDef } from "./import/tensorflow/frozen.ts";
-import { metaGraph } from "./import/tensorflow/meta.ts";
-import { savedModel } from "./import/tensorflow/saved.ts";
-import { tensorflowSupport } from "./import/tensorflow/table.ts";
-import { tfjsGraph } from "./import/tensorflow/tfjs.ts";
-import { tfliteSupport } from "./import/tflite/operators.ts";
-import { tflite } from "./import/tflite/tflite.ts";
-import { transformer, transformerSupport } from "./import/transformer/format.ts";
-import type { Model, ModelFormat, OpSupport, Source } from "./model.ts";
+import { latin1 } from "../base/text.ts";
+import type { Model, ModelFormat, Source } from "./model.ts";
 
-/** Formats in the order they are tried: the ones with the surest marks first. */
-export const modelFormats: readonly ModelFormat[] = [
-  tflite,
-  savedModel,
-  kerasH5,
-  keras,
-  tfjsLayers,
-  ...hloFormats,
-  transformer,
-  layered,
-  flaxExport,
-  weightsOnly,
-  tfjsGraph,
-  metaGraph,
-  graphDef,
+interface Family {
+  /** Whether a look at the first bytes or the names says so. It may be wrong: then every format is asked. */
+  likely(source: Source): boolean;
+  load(): Promise<readonly ModelFormat[]>;
+}
+
+const begins = ({ bytes }: Source, text: string, at = 0) =>
+  bytes !== undefined && latin1(bytes.subarray(at, at + text.length)) === text;
+const has = ({ files }: Source, name: RegExp) => files?.list("")?.some((each) => name.test(each)) ?? false;
+
+const families: readonly Family[] = [
+  {
+    likely: (source) => begins(source, "TFL3", 4),
+    load: async () => [(await import("./import/tflite/tflite.ts")).tflite],
+  },
+  {
+    likely: (source) => begins(source, "\x89HDF") || begins(source, "PK") || has(source, /\.weights\.h5$/),
+    load: async () => (await import("./import/keras/family.ts")).kerasFormats,
+  },
+  {
+    likely: (source) => has(source, /^saved_model\.pb$/),
+    load: async () => (await import("./import/tensorflow/formats.ts")).tensorflowFormats,
+  },
+  {
+    likely: (source) => begins(source, "ML\xefR") || begins(source, "module"),
+    load: async () => (await import("./import/jax/format.ts")).formats,
+  },
+  {
+    likely: (source) => has(source, /^config\.json$/),
+    load: async () => (await import("./import/flax/formats.ts")).flaxFormats,
+  },
 ];
 
-/** Support tables by the names that `cerebro compat` knows them by. */
-export const modelSupport = {
-  hlo: hloSupport,
-  tflite: tfliteSupport,
-  tensorflow: tensorflowSupport,
-  keras: kerasSupport,
-  transformer: transformerSupport,
-} as const satisfies Record<string, readonly OpSupport[]>;
+/** Every format there is, in the order they are asked. */
+export async function allFormats(): Promise<readonly ModelFormat[]> {
+  return (await import("./import/index.ts")).modelFormats;
+}
 
 /** The format of a source; undefined when it is none of ours. */
-export function formatOf(source: Source): ModelFormat | undefined {
-  return modelFormats.find((format) => format.matches(source));
+export async function formatOf(source: Source): Promise<ModelFormat | undefined> {
+  for (const family of families) {
+    const found = family.likely(source) ? (await family.load()).find((format) => format.matches(source)) : undefined;
+    if (found) return found;
+  }
+  return (await allFormats()).find((format) => format.matches(source));
 }
 
 /** Opens a model. Throws FormatError when it is no model, or a broken one. */
-export function load(source: Source): Model {
-  const format = formatOf(source);
+export async function load(source: Source): Promise<Model> {
+  const format = await formatOf(source);
   if (format) return format.open(source);
   throw new FormatError(`${source.name}: is no model of a known format`, {
-    hint: `known formats: ${modelFormats.map(({ title }) => title).join(", ")}`,
+    hint: `known formats: ${(await allFormats()).map(({ title }) => title).join(", ")}`,
   });
 }

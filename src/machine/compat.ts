@@ -1,7 +1,7 @@
 // What is supported, row by row, from the tables that do the work.
 
 import { rows as instructions } from "../cpu/x86/instructions/index.ts";
-import { modelSupport } from "../engine/load.ts";
+import { modelSupport } from "../engine/import/index.ts";
 import type { OpSupport } from "../engine/model.ts";
 import { systemCalls } from "../linux/calls.ts";
 

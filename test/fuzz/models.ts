@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { CerebroError, FormatError } from "../../src/base/errors.ts";
 import { evaluate } from "../../src/engine/interpret/interpret.ts";
-import { load } from "../../src/engine/load.ts";
+import { modelFormats } from "../../src/engine/import/index.ts";
 import type { ModelFiles, Source } from "../../src/engine/model.ts";
 import { zeros } from "../../src/engine/hlo/tensor.ts";
 import { decodeImage } from "../../src/formats/image.ts";
@@ -21,7 +21,8 @@ const bytesOf = (path: string) => new Uint8Array(readFileSync(join(root, path)))
 /** Opens a model and builds the program of its first signature; small ones are run for a few steps. */
 function open(source: Source): void {
   try {
-    const model = load(source);
+    const model = modelFormats.find((format) => format.matches(source))?.open(source);
+    if (!model) throw new FormatError("no format of ours");
     const [signature] = model.signatures;
     if (!signature || model.missing.length > 0) return;
     const program = model.program(signature.name);

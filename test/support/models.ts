@@ -4,7 +4,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { expect } from "vitest";
 import { type Tensor, toNumbers, typeText } from "../../src/engine/hlo/tensor.ts";
-import type { ModelFiles, Source } from "../../src/engine/model.ts";
+import { modelFormats } from "../../src/engine/import/index.ts";
+import type { Model, ModelFiles, Source } from "../../src/engine/model.ts";
 
 const folder = resolve(import.meta.dirname, "../../../shared/models");
 
@@ -25,6 +26,13 @@ export function sourceOf(path: string): Source {
     read: (file) => (existsSync(join(path, file)) ? new Uint8Array(readFileSync(join(path, file))) : undefined),
   };
   return { name: basename(path), files };
+}
+
+/** Opens a model of any format, at once. */
+export function openModel(source: Source): Model {
+  const format = modelFormats.find((each) => each.matches(source));
+  if (!format) throw new Error(`${source.name}: no format of ours`);
+  return format.open(source);
 }
 
 export interface Tolerance {

@@ -57,7 +57,7 @@ export function onlyFile(words: readonly string[], name: string): string {
 export async function openModel(file: string): Promise<{ model: Model; source: Source }> {
   const { load } = await import("../../engine/load.ts");
   const source = sourceOf(file);
-  return { model: load(source), source };
+  return { model: await load(source), source };
 }
 
 function positive(text: string | undefined, name: string): number | undefined {

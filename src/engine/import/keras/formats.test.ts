@@ -1,11 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { expectClose, sharedModels, sourceOf } from "../../../../test/support/models.ts";
+import { expectClose, openModel, sharedModels, sourceOf } from "../../../../test/support/models.ts";
 import { compile } from "../../compile/compile.ts";
 import type { Executable } from "../../executable.ts";
 import { fromNumbers, toNumbers } from "../../hlo/tensor.ts";
-import { load } from "../../load.ts";
 import { kerasH5 } from "./formats.ts";
 
 const folder = join(import.meta.dirname, "../../../../test/models/keras");
@@ -54,8 +53,8 @@ describe.skipIf(!tiny)("mlperf-tiny's HDF5 models", () => {
     });
 
     it.skipIf(!lite[name])(`${name} agrees with TensorFlow Lite's`, () => {
-      const executables = [load(sourceOf(join(tiny!, name))), load(sourceOf(join(tiny!, lite[name]!)))].map((model) =>
-        compile(model.program()),
+      const executables = [openModel(sourceOf(join(tiny!, name))), openModel(sourceOf(join(tiny!, lite[name]!)))].map(
+        (model) => compile(model.program()),
       );
       for (let n = 0; n < 3; n++) {
         const [ours, theirs] = executables.map((executable) => run(executable, n));
