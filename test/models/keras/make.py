@@ -416,6 +416,17 @@ def mixed(policy):
     return build()
 
 
+def quantized():
+    i = keras.Input((6,), dtype="int32")
+    x = L.Embedding(9, 8)(i)
+    x = L.Dense(5, activation="relu")(x)
+    x = L.EinsumDense("abc,cde->abde", (6, 2, 3), bias_axes="de")(x)
+    model = keras.Model(i, L.Dense(3, use_bias=False)(L.Flatten()(x)))
+    randomise(model, 27)
+    model.quantize("int8")
+    return model
+
+
 def unbuilt():
     model = keras.Sequential([L.Dense(4, activation="relu"), L.Dense(2)])
     model.build((None, 3))
@@ -480,6 +491,7 @@ def old_sequence():
     )
 
 
+keras.utils.set_random_seed(1)
 save3("cnn", cnn(), pair=True)
 # Group normalisation makes the rounding errors of five layers larger.
 save3("transposed", transposed(), 2, h5=False, tolerance=2e-5)
@@ -502,6 +514,7 @@ save3("operations", operations(), 18, h5=False)
 save3("mixed", mixed("mixed_float16"), 19, tolerance=2e-2)
 save3("bfloat", mixed("mixed_bfloat16"), 20, h5=False, tolerance=1e-1)
 save3("unbuilt", unbuilt(), 21)
+save3("quantized", quantized(), 27, randomised=False, h5=False, high=9)
 save3("spectral", spectral(), 22, h5=False)
 save2("old_functional", old_functional(), 23, quantize=True)
 save2("old_recurrent", old_recurrent(), 24, low=0, high=10)

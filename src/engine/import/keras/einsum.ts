@@ -2,6 +2,7 @@
 
 import { FormatError } from "../../../base/errors.ts";
 import type { Builder } from "../../hlo/build.ts";
+import type { DType } from "../../hlo/dtype.ts";
 import type { Value } from "../../hlo/graph.ts";
 
 interface Labelled {
@@ -38,7 +39,24 @@ function arranged(b: Builder, { value, labels }: Labelled, order: readonly strin
   return b.transpose(value, permutation);
 }
 
-export function einsum(b: Builder, equation: string, operands: readonly Value[], what: string): Value {
+/**
+ * The dimensions of the first operand: those that are not in the result, and for the others where they are in it. For
+ * equations whose result's ellipsis is as long as the operand's.
+ */
+export function keptLabels(
+  equation: string,
+  rank: number,
+  what: string,
+): { readonly reduced: readonly number[]; readonly places: readonly number[] } {
+  const [inputs = "", output = ""] = equation.replaceAll(/\s/g, "").split("->");
+  const labels = labelsOf(inputs.split(",")[0]!, rank, what);
+  const dots = labels.filter((label) => label.startsWith(".")).length;
+  const order = labelsOf(output, output.replace("...", "").length + dots, what);
+  const reduced = labels.flatMap((label, i) => (order.includes(label) ? [] : [i]));
+  return { reduced, places: labels.filter((label) => order.includes(label)).map((label) => order.indexOf(label)) };
+}
+
+export function einsum(b: Builder, equation: string, operands: readonly Value[], what: string, dtype?: DType): Value {
   const [inputs, output] = equation.replaceAll(/\s/g, "").split("->");
   const texts = inputs!.split(",");
   if (output === undefined || texts.length !== operands.length || operands.length < 1 || operands.length > 2) {
@@ -67,6 +85,7 @@ export function einsum(b: Builder, equation: string, operands: readonly Value[],
     rhsBatching: places(right, batch),
     lhsContracting: places(left, contracted),
     rhsContracting: places(right, contracted),
+    ...(dtype && { dtype }),
   });
   const free = (operand: Labelled) => operand.labels.filter((label) => !shared.includes(label));
   return arranged(b, { value: product, labels: [...batch, ...free(left), ...free(right)] }, order, what);

@@ -3,6 +3,7 @@
 import type { Value } from "../../../hlo/graph.ts";
 import { type Config, isList } from "../config.ts";
 import { type Arguments, Call, type Item, isValue, type Make, type Row } from "../layer.ts";
+import { quantizationMode } from "../quantization.ts";
 import { maskedSoftmax } from "./core.ts";
 import { repeat } from "./reshaping.ts";
 
@@ -216,6 +217,7 @@ function multiHead(call: Call, inputs: Item, kwargs: Arguments, rest: readonly I
 
 const multiHeadRow: Row = {
   children: (config, make) => projections(config, make, config.flag("use_gate", false)),
+  refuse: (config) => (quantizationMode(config) === undefined ? undefined : "quantised weights"),
   mask: "own",
   call: multiHead,
 };

@@ -7,6 +7,7 @@ import { activate, elu, leakyRelu, parametricRelu, unknownActivation } from "../
 import { axisOf, type Config, isList } from "../config.ts";
 import { einsum } from "../einsum.ts";
 import { type Call, type Item, type Row } from "../layer.ts";
+import { isQuantized, quantizationMode, quantizedEinsum, refuseQuantization } from "../quantization.ts";
 
 /** Rows of a table by index, along the first dimension. */
 export function takeRows(b: Builder, table: Value, indices: Value): Value {
@@ -44,49 +45,57 @@ export const withBias =
 
 /** Layers that pass their input on. */
 export const identity: Row = { mask: "keep", call: (_, x) => x };
-const quantized = (config: Config) => {
-  const mode = config.get("quantization_mode") ?? config.get("quantization_config");
-  if (mode !== undefined) return "quantised weights";
-  const policy = JSON.stringify(config.get("dtype") ?? "");
-  return /int8|int4|float8|gptq/.test(policy) ? "quantised weights" : undefined;
-};
+/** Variables of a layer, with the scale of the first one last when it is quantised. */
+const scaled = (variables: (config: Config) => readonly string[], scale: string) => (config: Config) =>
+  isQuantized(config) ? [...variables(config), `-${scale}`] : variables(config);
 
 const Dense: Row = {
-  variables: withBias("kernel"),
-  refuse: (config) => quantized(config) ?? refuseActivation(config, "activation"),
+  variables: scaled(withBias("kernel"), "kernel_scale"),
+  refuse: (config) => refuseQuantization(config) ?? refuseActivation(config, "activation"),
   mask: "keep",
   call: (call, inputs) => {
     const x = call.cast(call.one(inputs));
-    const kernel = call.weight("kernel");
     const bias = call.optional("bias");
     const given = isFloat(x.type.dtype) ? x : call.b.convert(x, call.dtype);
-    const product = call.b.matmul(given, kernel);
+    const product = isQuantized(call.config)
+      ? quantizedEinsum(call, "...i,io->...o", given)
+      : call.b.matmul(given, call.weight("kernel"));
     return activated(call, bias ? call.b.add(product, bias) : product);
   },
 };
 
 const EinsumDense: Row = {
-  variables: (config) => (config.has("bias_axes") ? ["kernel", "bias"] : ["kernel"]),
-  refuse: (config) => quantized(config) ?? refuseActivation(config, "activation"),
+  variables: scaled((config) => (config.has("bias_axes") ? ["kernel", "bias"] : ["kernel"]), "kernel_scale"),
+  refuse: (config) => refuseQuantization(config) ?? refuseActivation(config, "activation"),
   mask: "keep",
   call: (call, inputs) => {
     const { b, config } = call;
     const equation = config.text("equation");
-    const product = einsum(b, equation, [call.one(inputs), call.weight("kernel")], config.what);
+    const product = isQuantized(config)
+      ? quantizedEinsum(call, equation, call.one(inputs))
+      : einsum(b, equation, [call.one(inputs), call.weight("kernel")], config.what);
     const bias = call.optional("bias");
     return activated(call, bias ? b.add(product, bias) : product);
   },
 };
 
+/** Rows of bytes divided by the scale of each. */
+function dequantizedRows(call: Call, rows: Value, indices: Value): Value {
+  const { b } = call;
+  const scales = takeRows(b, call.weight("embeddings_scale"), indices);
+  return b.divide(b.convert(rows, call.dtype), b.reshape(scales, [...scales.type.shape, 1]));
+}
+
 const Embedding: Row = {
-  variables: (config) => (config.has("lora_rank") ? ["embeddings"] : ["embeddings"]),
-  refuse: quantized,
+  variables: scaled(() => ["embeddings"], "embeddings_scale"),
+  refuse: refuseQuantization,
   mask: "own",
   call: (call, inputs) => {
     const { b, config } = call;
     const x = call.one(inputs);
     const indices = b.convert(x, "i32");
-    const result = takeRows(b, call.weight("embeddings"), indices);
+    const rows = takeRows(b, call.weight("embeddings"), indices);
+    const result = isQuantized(config) ? dequantizedRows(call, rows, indices) : rows;
     if (!config.flag("mask_zero", false)) return result;
     return call.setMask(result, b.compare("NE", indices, b.scalar("i32", 0)));
   },
@@ -94,7 +103,7 @@ const Embedding: Row = {
 
 const ReversibleEmbedding: Row = {
   variables: (config) => (config.flag("tie_weights", true) ? ["embeddings"] : ["embeddings", "reverse_embeddings"]),
-  refuse: quantized,
+  refuse: (config) => (quantizationMode(config) === undefined ? undefined : "quantised weights"),
   mask: "own",
   call: (call, inputs, kwargs, rest) => {
     if ((kwargs["reverse"] ?? rest[0]) !== true) return Embedding.call(call, inputs, kwargs, rest);
