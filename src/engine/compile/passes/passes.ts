@@ -4,17 +4,19 @@ import type { Program } from "../../hlo/graph.ts";
 import { affine } from "./affine.ts";
 import { common } from "./common.ts";
 import { fold } from "./fold.ts";
+import { layout } from "./layout.ts";
 import { rewrite } from "./rewrite.ts";
 import { simplify } from "./simplify.ts";
+import { widen } from "./widen.ts";
 
 /** Most times that the rules are applied: each finds work that the one before made. */
-const rounds = 4;
+const rounds = 6;
 
 /** Simplifies a program. */
 export function optimise(program: Program): Program {
   let current = program;
   for (let round = 0; round < rounds; round++) {
-    const next = rewrite(current, [fold, simplify, affine]);
+    const next = rewrite(current, [fold, simplify, widen, affine, layout]);
     current = next.program;
     if (!next.changed) break;
   }
