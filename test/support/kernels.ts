@@ -79,14 +79,16 @@ export function startKernel(
   };
 }
 
-/** A tensor of numbers that depend on their place and look irregular; integers from -100 to 100. */
+/** A tensor of numbers that depend on their place and look irregular: from -1 to 1, integers to 100 times that. */
 export function numbers(dtype: DType, shape: readonly number[], seed = 0): Tensor {
   const result = zeros(dtype, shape);
   const data = result.data as Float32Array;
   for (let i = 0; i < data.length; i++) {
     const x = Math.sin((i + 1) * 12.9898 + seed * 78.233) * 43758.5453;
     const unit = 2 * (x - Math.floor(x)) - 1;
-    data[i] = kindOf(dtype) === "float" ? unit : Math.round(unit * 100) + (kindOf(dtype) === "unsigned" ? 100 : 0);
+    if (kindOf(dtype) === "float") data[i] = unit;
+    else if (kindOf(dtype) === "boolean") data[i] = unit > 0 ? 1 : 0;
+    else data[i] = Math.round(unit * 100) + (kindOf(dtype) === "unsigned" ? 100 : 0);
   }
   return result;
 }

@@ -69,8 +69,9 @@ export interface Contraction {
 }
 
 /** What a contraction's code depends on but its output. */
-function keyOf({ name: _, a: __, b, output: ___, ...shape }: Contraction): string {
-  return JSON.stringify([shape, b.kind === "constant" ? b.batches.length : [b.offset, b.depth, b.column]]);
+function keyOf(c: Contraction): string {
+  const b = c.b.kind === "constant" ? c.b.batches.length : [c.b.offset, c.b.depth, c.b.column];
+  return JSON.stringify({ ...c, name: "", a: "", b, output: "" });
 }
 
 /** The kernel of contractions of the same operands, each a part of one output. */

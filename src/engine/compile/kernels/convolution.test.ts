@@ -72,6 +72,7 @@ describe.each<{ dtype: DType; zeroPoints?: readonly [number, number] }>([
     check({ x: [1, 25, 5, 8], w: [25, 5, 1, 8], groups: 8, ...types });
     check({ x: [1, 6, 6, 3], w: [3, 3, 1, 6], groups: 3, padding: same, ...types });
     check({ x: [1, 20, 6], w: [9, 1, 6], groups: 6, padding: [[4, 4]], ...types });
+    check({ x: [2, 20, 1, 6], w: [9, 1, 1, 6], groups: 6, padding: [[4, 4], [0, 0]], ...types }); // prettier-ignore
   });
   test("transposed", () => {
     check({ x: [2, 5, 6, 4], w: [3, 3, 4, 9], padding: [[1, 2], [1, 2]], spread: [2, 2], ...types }); // prettier-ignore
@@ -84,6 +85,7 @@ describe.each<{ dtype: DType; zeroPoints?: readonly [number, number] }>([
   test("one dimension", () => {
     check({ x: [2, 40, 6], w: [5, 6, 12], strides: [1], padding: [[2, 2]], ...types });
     check({ x: [1, 40, 6], w: [4, 6, 12], strides: [3], padding: [[0, 0]], ...types });
+    check({ x: [2, 40, 1, 6], w: [4, 1, 6, 12], strides: [3, 1], padding: [[2, 0], [0, 0]], ...types }); // prettier-ignore
   });
 });
 

@@ -66,34 +66,72 @@ export function packConstant(
   taps: number,
   arithmetic: Arithmetic,
 ): Tensor {
-  const { batches, depth, columns, zeroPoint } = source;
+  const { batches, columns, zeroPoint } = source;
   const { tile } = division;
   const { bytes } = arithmetic;
   const step = stepOf(tile, arithmetic);
   const total = (batches.length * division.bytes) / bytes;
-  const packed = bytes === 4 ? new Float32Array(total) : new Int16Array(total);
-  const numbers = data as Exclude<typeof data, BigInt64Array | BigUint64Array>;
+  const depth = Int32Array.from(source.depth);
   const perTap = depth.length / taps;
-  let to = 0;
-  for (const batch of batches) {
+  /** Where the elements of a column go in a panel of so many columns. */
+  const placesIn = (count: number) => {
+    const width = (partsOf({ ...tile, columns: count }) * 16) / bytes;
+    const steps = Math.ceil(perTap / step);
+    return depth.map((_, i) => {
+      const k = i % perTap;
+      return (Math.floor(i / perTap) * steps + Math.floor(k / step)) * width + (k % step);
+    });
+  };
+  const places = { full: placesIn(tile.columns), tail: placesIn(division.tail || 1) };
+  const floats = new Float32Array(bytes === 4 ? total : 0);
+  const integers = new Int16Array(bytes === 4 ? 0 : total);
+  batches.forEach((batch, index) => {
     for (let panel = 0; panel < panelsOf(division); panel++) {
       const first = panel * tile.columns;
       const present = Math.min(tile.columns, columns.length - first);
-      const stride = (partsOf({ ...tile, columns: present }) * 16) / bytes;
-      for (let tap = 0; tap < taps; tap++) {
-        for (let k = 0; k < perTap; k += step) {
-          for (let inner = 0; inner < step && k + inner < perTap; inner++) {
-            const from = batch + depth[tap * perTap + k + inner]!;
-            for (let column = 0; column < present; column++) {
-              packed[to + column * step + inner] = numbers[from + columns[first + column]!]! - zeroPoint;
-            }
-          }
-          to += stride;
+      const place = present === tile.columns ? places.full : places.tail;
+      const start = (index * division.bytes + panel * division.panelBytes) / bytes;
+      // A block of the depth at a time, so that cache lines are used by all columns.
+      for (let block = 0; block < depth.length; block += blockDepth) {
+        const offsets = depth.subarray(block, block + blockDepth);
+        const blockPlaces = place.subarray(block, block + blockDepth);
+        for (let column = 0; column < present; column++) {
+          const to = start + column * step;
+          const from = batch + columns[first + column]!;
+          if (bytes === 4) fillFloats(floats, blockPlaces, to, data as Float32Array, offsets, from);
+          else fillIntegers(integers, blockPlaces, to, data as Int8Array, offsets, from, zeroPoint);
         }
       }
     }
-  }
-  return { dtype: bytes === 4 ? "f32" : "i16", shape: [total], data: packed };
+  });
+  return { dtype: bytes === 4 ? "f32" : "i16", shape: [total], data: bytes === 4 ? floats : integers };
+}
+
+const blockDepth = 64;
+
+// A column at a time, in small functions: what V8 has optimised by the second column.
+
+function fillFloats(
+  packed: Float32Array,
+  places: Int32Array,
+  to: number,
+  numbers: Float32Array,
+  offsets: Int32Array,
+  from: number,
+): void {
+  for (let i = 0; i < offsets.length; i++) packed[to + places[i]!] = numbers[from + offsets[i]!]!;
+}
+
+function fillIntegers(
+  packed: Int16Array,
+  places: Int32Array,
+  to: number,
+  numbers: Int8Array,
+  offsets: Int32Array,
+  from: number,
+  zeroPoint: number,
+): void {
+  for (let i = 0; i < offsets.length; i++) packed[to + places[i]!] = numbers[from + offsets[i]!]! - zeroPoint;
 }
 
 /**

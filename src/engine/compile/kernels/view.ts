@@ -13,12 +13,18 @@ export interface View {
   readonly through: readonly Operation[];
 }
 
-const plain = (value: Value): View => ({ base: value, strides: stridesOf(value.type.shape), offset: 0, through: [] });
+/** A value seen as it is in memory. */
+export const plainView = (value: Value): View => ({
+  base: value,
+  strides: stridesOf(value.type.shape),
+  offset: 0,
+  through: [],
+});
 
 /** The view of a value that reaches furthest up. */
 export function viewOf(value: Value): View {
   const operation = value.producer;
-  if (operation === undefined) return plain(value);
+  if (operation === undefined) return plainView(value);
   const [operand] = operation.operands;
   if (is(operation, "transpose")) {
     const inner = viewOf(operand!);
@@ -31,7 +37,7 @@ export function viewOf(value: Value): View {
   if (is(operation, "reshape")) {
     const inner = viewOf(operand!);
     const strides = reshaped(operand!.type.shape, inner.strides, value.type.shape);
-    return strides ? seen(inner, operation, strides) : plain(value);
+    return strides ? seen(inner, operation, strides) : plainView(value);
   }
   if (is(operation, "broadcastInDim")) {
     const inner = viewOf(operand!);
@@ -56,7 +62,7 @@ export function viewOf(value: Value): View {
       offset,
     );
   }
-  return plain(value);
+  return plainView(value);
 }
 
 function seen(inner: View, operation: Operation, strides: readonly number[], offset = 0): View {

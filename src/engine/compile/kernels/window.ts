@@ -1,7 +1,7 @@
 // Convolutions seen plainly: which elements of the input and of the kernel meet, whatever their layouts.
 
 import { is, type Operation, type Value } from "../../hlo/graph.ts";
-import { type View, viewOf } from "./view.ts";
+import { plainView, type View, viewOf } from "./view.ts";
 
 /** One spatial dimension. */
 export interface Axis {
@@ -112,7 +112,11 @@ export function windowOf(operation: Operation<"convolution">): Window | undefine
   if ([...input.type.shape, ...kernel.type.shape, ...result.type.shape].includes(0)) return undefined;
   const pad = paddingOf(input, a.zeroPoints?.[0] ?? 0, [a.inputBatch, a.inputFeature]);
   const from = pad ? pad.operands[0]! : input;
-  const view = viewOf(from);
+  // Windows want features side by side, even if another operation has to put them there.
+  const seen = viewOf(from);
+  const single = a.kernelSpatial.every((axis) => kernel.type.shape[axis] === 1);
+  const together = seen.strides[a.inputFeature] === 1 || from.type.shape[a.inputFeature] === 1;
+  const view = single || together ? seen : plainView(from);
   const x = pad ? { ...view, through: [pad as unknown as Operation, ...view.through] } : view;
   const w = viewOf(kernel);
   let kernelOffset = w.offset;
@@ -141,8 +145,14 @@ export function windowOf(operation: Operation<"convolution">): Window | undefine
       kernel: reversed ? -step : step,
     };
   });
-  const single: Axis = { extent: 1, taps: 1, count: 1, stride: 1, dilation: 1, low: 0, high: 0, input: 0, kernel: 0 };
-  const [y, xAxis] = axes.length === 1 ? [single, axes[0]!] : [axes[0]!, axes[1]!];
+  const none: Axis = { extent: 1, taps: 1, count: 1, stride: 1, dilation: 1, low: 0, high: 0, input: 0, kernel: 0 };
+  const isNone = ({ extent, taps, count, low, high }: Axis) =>
+    extent === 1 && taps === 1 && count === 1 && low === 0 && high === 0;
+  // What runs along one dimension runs along x.
+  const [first, second] = axes as [Axis, Axis?];
+  const flat = second === undefined || isNone(second);
+  const [y, xAxis] = flat ? [none, first] : [first, second];
+  const spread = flat ? [1, a.lhsDilation[0]!] : [a.lhsDilation[0]!, a.lhsDilation[1]!];
   return {
     x,
     w,
@@ -157,7 +167,7 @@ export function windowOf(operation: Operation<"convolution">): Window | undefine
       kernel: w.strides[a.kernelInputFeature]!,
     },
     features: { extent: kernel.type.shape[a.kernelOutputFeature]!, kernel: w.strides[a.kernelOutputFeature]! },
-    spread: axes.length === 1 ? [1, a.lhsDilation[0]!] : [a.lhsDilation[0]!, a.lhsDilation[1]!],
+    spread: spread as [number, number],
     rows: { first: 0, y: xAxis.count, x: 1, image: y.count * xAxis.count },
   };
 }
