@@ -141,3 +141,19 @@ export const layout: Rule = (operation, rewriting) => {
   else value = windows(operation, rewriting);
   return value && [value];
 };
+
+/**
+ * Puts the features of convolutions' inputs last, where they are not: the last pass. The copy is a conversion to its
+ * own type, which kernels do not look through.
+ */
+export const copyInputs: Rule = (operation, { to }) => {
+  if (!is(operation, "convolution")) return undefined;
+  const a = operation.attributes;
+  const order = [a.inputBatch, ...a.inputSpatial, a.inputFeature];
+  const last = order.length - 1;
+  const [x, kernel] = operation.operands as [Value, Value];
+  if (a.inputFeature === last || x.type.shape[a.inputFeature] === 1) return undefined;
+  const copied = to.op("convert", [to.transpose(x, order)], { dtype: x.type.dtype });
+  const attributes = { ...a, inputBatch: 0, inputFeature: last, inputSpatial: a.inputSpatial.map((_, i) => i + 1) };
+  return to.all("convolution", [copied, kernel], attributes);
+};

@@ -134,7 +134,7 @@ test("a network with features first becomes one with features last", () => {
     return [b.mean(second, [2, 3]), second];
   });
   const ops = left(made, 1e-4);
-  expect(ops.filter((op) => op === "transpose").length).toBeLessThanOrEqual(1);
+  expect(ops.filter((op) => op === "transpose").length).toBeLessThanOrEqual(2);
   const steps = compile(made).profile({ x0: numbers(f32(2, 3, 9, 8)) });
   expect(steps.filter(({ kind }) => kind === "interpret")).toEqual([]);
 });

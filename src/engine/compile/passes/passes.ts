@@ -4,7 +4,7 @@ import type { Program } from "../../hlo/graph.ts";
 import { affine } from "./affine.ts";
 import { common } from "./common.ts";
 import { fold } from "./fold.ts";
-import { layout } from "./layout.ts";
+import { copyInputs, layout } from "./layout.ts";
 import { rewrite } from "./rewrite.ts";
 import { simplify } from "./simplify.ts";
 import { widen } from "./widen.ts";
@@ -20,5 +20,5 @@ export function optimise(program: Program): Program {
     current = next.program;
     if (!next.changed) break;
   }
-  return rewrite(current, [common()]).program;
+  return rewrite(current, [copyInputs, common()]).program;
 }
