@@ -5,7 +5,8 @@ import { FormatError } from "../../../base/errors.ts";
 import { rootTable, type Table } from "../../../formats/flatbuffers.ts";
 import type { Extent, Model, ModelFormat, Source } from "../../model.ts";
 import { isBytecode, readBytecode } from "./mlir/bytecode.ts";
-import { modelOf, type PortFacts } from "./model.ts";
+import { modelOf } from "./model.ts";
+import type { PortFacts } from "./ports.ts";
 import { withoutVersions } from "./versioned.ts";
 
 /** Fields of Exported, PyTreeDef and AbstractValue by their numbers. */

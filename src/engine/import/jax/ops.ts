@@ -15,7 +15,7 @@ import { constantOf } from "../../interpret/interpret.ts";
 import { customCall } from "./customcall.ts";
 import { einsum } from "./einsum.ts";
 import type { Type } from "./mlir/module.ts";
-import { likewise, type Lowered, type Site } from "./site.ts";
+import { type Agreement, likewise, type Lowered, type Site } from "./site.ts";
 
 const group = (names: string) => new Set(names.split(" "));
 
@@ -707,12 +707,43 @@ function alone(site: Site): readonly Lowered[] {
   return site.fail("several devices");
 }
 
+/** Operations of the check dialect: two values, or one and a constant, have to agree. */
+function checked(agreement: (site: Site) => Agreement): Rule {
+  return (site) => {
+    const expected = site.attributes.has("value") ? expectedValue(site) : site.operand(1);
+    site.walker.check(site.operand(0), expected, agreement(site));
+    return [];
+  };
+}
+
+function expectedValue(site: Site): Value {
+  const { tensor, splat } = site.tensor("value");
+  const { shape } = site.operand(0).type;
+  return splat ? site.build.broadcast(site.build.constant(tensor), shape) : site.build.constant(tensor);
+}
+
+const equal = checked(() => ({ exact: true }));
+const almostEqual = checked((site) => {
+  const tolerance = site.attributes.has("tolerance") ? site.float("tolerance") : 1e-4;
+  return { exact: false, tolerance: { absolute: tolerance } };
+});
+
 /** Operations of other dialects, by their full names. */
 export const others = {
   "func.call": (site) => site.walker.call(site.word("callee"), site.lowered),
   "sdy.sharding_constraint": first,
   "sdy.propagation_barrier": first,
   "arith.constant": one(constant),
+  "check.almost_eq": almostEqual,
+  "check.eq": equal,
+  "check.expect_almost_eq": almostEqual,
+  "check.expect_almost_eq_const": almostEqual,
+  "check.expect_close": checked((site) => ({
+    exact: false,
+    tolerance: { ulps: site.integer("max_ulp_difference", 3) },
+  })),
+  "check.expect_eq": equal,
+  "check.expect_eq_const": equal,
 } satisfies Record<string, Rule>;
 
 const dialects = new Set(["stablehlo", "mhlo", "chlo"]);

@@ -443,6 +443,11 @@ const word = (draft: Draft, { scanner }: Reader, name: string): void => {
 
 /** How the attributes of short forms are written. */
 const kinds = {
+  attribute: (draft: Draft, reader: Reader, name: string) => void draft.attributes.set(name, parseAttribute(reader)),
+  number: (draft: Draft, { scanner }: Reader, name: string) => {
+    const value = Number(scanner.need(/-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?/y, "a number"));
+    draft.attributes.set(name, { kind: "float", value, type: { kind: "float", name: "f64" } });
+  },
   boolean: (draft: Draft, { scanner }: Reader, name: string) => {
     const value = scanner.accept("true") || (scanner.expect("false"), false);
     draft.attributes.set(name, { kind: "boolean", value });

@@ -19,7 +19,7 @@ export class Reader {
 
   constructor(text: string) {
     this.scanner = new Scanner(text);
-    for (const found of text.matchAll(/^([#!][\w$.-]+)[ \t]*=/gm)) {
+    for (const found of text.matchAll(/^[ \t]*([#!][\w$.-]+)[ \t]*=/gm)) {
       this.aliases.set(found[1]!, found.index + found[0].length);
     }
   }

@@ -49,6 +49,15 @@ export const hloSyntax: Readonly<Record<string, string>> = {
 
 /** Short forms of the other dialects. */
 export const otherSyntax: Readonly<Record<string, string>> = {
+  "check.eq": "% , $value:attribute {}",
+  "check.almost_eq": "% , $value:attribute {}",
+  "check.expect_almost_eq": "% , % [[,~tolerance = $tolerance:number]] {} :types",
+  "check.expect_almost_eq_const": "% , $value:attribute {}",
+  "check.expect_close":
+    "% , % [[,~max_ulp_difference = $max_ulp_difference:i64]] [[,~min_ulp_difference = $min_ulp_difference:i64]] " +
+    "[[,~max_ulp_difference = $max_ulp_difference:i64]] {} :types",
+  "check.expect_eq": "% , % {} :types",
+  "check.expect_eq_const": "% , $value:attribute {}",
   "chlo.constant": "{} $value:constant",
   "chlo.top_k": "( % , k = $k:i64 ) {} :types",
   "func.call": "$callee:symbol (%*) {} :types",
