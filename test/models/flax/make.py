@@ -1,6 +1,7 @@
 """Makes the models beside this file: tiny ones with random weights, and what Flax and Transformers compute with them.
 
-Wants Python 3.11 with jax 0.10, flax 0.12, orbax-checkpoint 0.12, transformers 4.57, torch 2 and safetensors.
+Wants Python 3.11 with jax 0.10, flax 0.12, orbax-checkpoint 0.12, transformers 4.57,
+sentence-transformers 5, torch 2 and safetensors.
 Each folder holds a model as its library saves it and golden.npz: inputs as "in.NAME", outputs as "out.NAME".
 """
 
@@ -134,6 +135,8 @@ def transformers_models():
     mpnet = t.MPNetConfig(**dict(small, max_position_embeddings=42))
     torch_model("mpnet", t.MPNetModel, mpnet, text_inputs(types=False, roberta=True))
 
+    sentence_encoder("sentence", ["max", "mean", "lasttoken"])
+
     pixels = np.random.default_rng(2).normal(0, 1, (2, 3, 16, 16)).astype("f4")
     vit = t.ViTConfig(hidden_size=24, num_hidden_layers=2, num_attention_heads=4, intermediate_size=40, image_size=16,
                       patch_size=4, num_labels=6, initializer_range=0.2)
@@ -145,6 +148,33 @@ def transformers_models():
         torch_model(f"resnet-{kind}", t.ResNetForImageClassification, resnet, {"pixel_values": pixels},
                     short=kind == "basic")
     flax_model("resnet-flax", t.FlaxResNetForImageClassification, resnet, {"pixel_values": pixels})
+
+
+def sentence_encoder(name, modes):
+    """BERT with what Sentence Transformers puts behind it: pooling, a dense layer, normalisation."""
+    import torch
+    import transformers as t
+    from sentence_transformers import models
+
+    inputs = text_inputs()
+    made = torch_model(name, t.BertModel, t.BertConfig(**small), inputs)
+    if not made:
+        return
+    model, path = made
+    pooling = models.Pooling(24, pooling_mode=modes)
+    steps = [pooling, models.Dense(24 * len(modes), 10), models.Normalize()]
+    listed = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
+    with torch.no_grad():
+        features = {"token_embeddings": model(**{key: torch.tensor(value) for key, value in inputs.items()})[0],
+                    "attention_mask": torch.tensor(inputs["attention_mask"])}
+        for i, step in enumerate(steps, 1):
+            features = step.forward(features)
+            kind = type(step).__name__
+            (path / f"{i}_{kind}").mkdir()
+            step.save(str(path / f"{i}_{kind}"))
+            listed.append({"idx": i, "name": str(i), "path": f"{i}_{kind}", "type": f"sentence_transformers.models.{kind}"})
+    (path / "modules.json").write_text(json.dumps(listed, indent=2) + "\n")
+    golden(path, inputs, {"sentence_embedding": features["sentence_embedding"]})
 
 
 def generated(model, path, prompts, length, **inputs):

@@ -13,11 +13,14 @@ import { Parameters } from "./parameters.ts";
 /** What follows the encoder, in order. */
 type Step = (net: Network, x: { tokens: Value; mask: Value; sentence: Value | undefined }) => Value;
 
-const modes = {
+/** Ways of pooling by their names, with the flags of older configurations; several are joined in this order. */
+const flags = {
   cls: "pooling_mode_cls_token",
-  mean: "pooling_mode_mean_tokens",
   max: "pooling_mode_max_tokens",
-  meanSqrt: "pooling_mode_mean_sqrt_len_tokens",
+  mean: "pooling_mode_mean_tokens",
+  mean_sqrt_len_tokens: "pooling_mode_mean_sqrt_len_tokens",
+  weightedmean: "pooling_mode_weightedmean_tokens",
+  lasttoken: "pooling_mode_lasttoken",
 } as const;
 
 /** The files of a directory within. */
@@ -94,37 +97,80 @@ function configOf(files: ModelFiles, path: string): Config {
   return new Config(parseObject(bytes, name), name);
 }
 
+/** The modes of a configuration: a list of names, one name, or a flag each. */
+function modesOf(config: Config): readonly string[] {
+  const given = config.json["pooling_mode"];
+  const modes =
+    given === undefined
+      ? Object.entries(config.json).flatMap(([flag, on]) =>
+          flag.startsWith("pooling_mode_") && on === true ? [flag] : [],
+        )
+      : Array.isArray(given)
+        ? given.map(String)
+        : [String(given)];
+  const known = new Map<string, string>(
+    Object.entries(flags).flatMap(([name, flag]) => [
+      [name, name],
+      [flag, name],
+    ]),
+  );
+  const names = modes.map((mode) => {
+    const name = known.get(mode);
+    if (name === undefined) throw new UnsupportedFormat(`1_Pooling/config.json: "${mode}" is not built`);
+    return name;
+  });
+  if (names.length === 0) throw new UnsupportedFormat("1_Pooling/config.json: no pooling mode is on");
+  return given === undefined ? Object.keys(flags).filter((name) => names.includes(name)) : names;
+}
+
 function pooling(config: Config): { step: Step; parts: number } {
-  const wanted = Object.values(modes).filter((name) => config.flag(name, false));
-  const known = new Set<string>(Object.values(modes));
-  for (const [name, value] of Object.entries(config.json)) {
-    if (name.startsWith("pooling_mode_") && value === true && !known.has(name)) {
-      throw new UnsupportedFormat(`1_Pooling/config.json: "${name}" is not built`);
-    }
-  }
-  if (wanted.length === 0) throw new UnsupportedFormat("1_Pooling/config.json: no pooling mode is on");
+  const modes = modesOf(config);
   const step: Step = (net, { tokens, mask }) => {
     net.origin = "pooling";
     return net.concatenate(
-      wanted.map((name) => pool(net, name, tokens, mask)),
+      modes.map((mode) => pool(net, mode, tokens, mask)),
       1,
     );
   };
-  return { step, parts: wanted.length };
+  return { step, parts: modes.length };
 }
 
 /** [batch, sequence, hidden] -> [batch, hidden] over the tokens that the mask keeps. */
 function pool(net: Network, mode: string, tokens: Value, mask: Value): Value {
-  const [batch, n, width] = tokens.type.shape as [number, number, number];
-  if (mode === modes.cls) return net.reshape(net.slice(tokens, [0, 0, 0], [batch, 1, width]), [batch, width]);
+  const [batch, n] = tokens.type.shape as [number, number, number];
   const kept = net.reshape(net.convert(mask, "f32"), [batch, n, 1]);
-  if (mode === modes.max) {
-    const hidden = net.compare("EQ", kept, net.scalar("f32", 0));
-    return net.reduce("maximum", net.select(hidden, net.scalar("f32", -1e9), tokens), [1]);
+  const places = net.op("iota", [], { dtype: "f32", shape: [batch, n, 1], dimension: 1 });
+  /** The tokens weighed, added up. */
+  const sum = (weights: Value) => net.reduce("add", net.multiply(tokens, weights), [1]);
+  const total = (weights: Value) =>
+    net.plain("maximum", net.reduce("add", weights, [1]), net.full("f32", [batch, 1], 1e-9));
+  /** The tokens whose place is the one given for each text. */
+  const at = (place: Value) => sum(net.convert(net.compare("EQ", places, place), "f32"));
+  switch (mode) {
+    case "cls": {
+      // The first that is kept: padding may be in front.
+      const far = net.full("f32", [batch, n, 1], n);
+      return at(
+        net.reduce("minimum", net.select(net.compare("GT", kept, net.scalar("f32", 0)), places, far), [1], {
+          keep: true,
+        }),
+      );
+    }
+    case "lasttoken":
+      return at(net.reduce("maximum", net.multiply(places, kept), [1], { keep: true }));
+    case "max": {
+      const hidden = net.compare("EQ", kept, net.scalar("f32", 0));
+      return net.reduce("maximum", net.select(hidden, net.scalar("f32", -1e9), tokens), [1]);
+    }
+    case "weightedmean": {
+      const weights = net.multiply(kept, net.with("add", places, 1));
+      return net.divide(sum(weights), total(weights));
+    }
+    case "mean_sqrt_len_tokens":
+      return net.divide(sum(kept), net.plain("sqrt", total(kept)));
+    default:
+      return net.divide(sum(kept), total(kept));
   }
-  const sum = net.reduce("add", net.multiply(tokens, kept), [1]);
-  const count = net.plain("maximum", net.reduce("add", kept, [1]), net.full("f32", [batch, 1], 1e-9));
-  return net.divide(sum, mode === modes.mean ? count : net.plain("sqrt", count));
 }
 
 /** A dense layer with weights of its own. */

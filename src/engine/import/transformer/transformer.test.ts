@@ -39,6 +39,7 @@ const cases = [
   "electra-flax",
   "albert",
   "mpnet",
+  "sentence",
   "gpt2",
   "gpt2-flax",
   "llama",
