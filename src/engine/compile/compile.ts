@@ -7,12 +7,12 @@ import { bytesOf, fromBytes, sameType, type Tensor, typeText } from "../hlo/tens
 import { evaluate } from "../interpret/interpret.ts";
 import type { Tensors } from "../model.ts";
 import { lower } from "./lower.ts";
-import { planMemory } from "./memory.ts";
+import { type MemoryPlan, planMemory } from "./memory.ts";
 import { emitModule, importsOf, type KernelFunction } from "./module.ts";
 import { optimise } from "./passes/passes.ts";
 import { type Action, bindBlock, type Binding, copies, placeOf, viewOf } from "./run.ts";
 import { chunksOf, Team, type TeamStep } from "./team.ts";
-import { type Block, nameOf, type Step, stepsOf } from "./step.ts";
+import { type Block, type KernelStep, nameOf, type Step, stepsOf } from "./step.ts";
 
 /** Most memory that a WebAssembly module can have. */
 const largestMemory = 2 ** 32 - 65536;
@@ -78,18 +78,24 @@ function interpreted(program: Program): Executable {
   };
 }
 
+/** What a program needs while it can be run; given up as a whole. */
+interface Live {
+  readonly binding: Binding;
+  readonly block: Block;
+  readonly team: Team | undefined;
+  readonly steps: Action;
+  readonly keepStates: Action;
+  /** Where inputs go; undefined for those that nothing reads. */
+  readonly inputs: readonly (Uint8Array | undefined)[];
+  readonly states: readonly Uint8Array[];
+  readonly outputs: readonly Tensor[];
+}
+
 class Compiled implements Executable {
   readonly program: Program;
   readonly stats: ExecutableStats;
-  private binding: Binding | undefined;
-  private readonly block: Block;
+  private live: Live | undefined;
   private readonly now: () => number;
-  private readonly team: Team | undefined;
-  private readonly steps: Action;
-  private readonly keepStates: Action;
-  private readonly inputPlaces: readonly (Uint8Array | undefined)[];
-  private readonly statePlaces: readonly Uint8Array[];
-  private readonly outputViews: readonly Tensor[];
 
   constructor(program: Program, options: CompileOptions) {
     this.now = () => options.host?.now() ?? Date.now() * 1e6;
@@ -98,82 +104,38 @@ class Compiled implements Executable {
     const { body } = optimise(program);
     const inputs = body.parameters.slice(0, program.inputs.length);
     const states = body.parameters.slice(program.inputs.length);
-    const { block, aliases, constants } = lower(body);
-    this.block = block;
-    const kernelSteps = [...stepsOf(block)].filter((step) => step.kind === "kernel");
-    const kernels = kernelSteps.map((step) => step.kernel);
+    const lowered = lower(body);
+    const { block, constants } = lowered;
+    const steps = [...stepsOf(block)].filter((step) => step.kind === "kernel");
     const threads = options.host?.startWorker ? Math.max(1, Math.floor(options.threads ?? 1)) : 1;
-    const scratch = Math.ceil(Math.max(0, ...kernels.map((kernel) => kernel.scratch)) / 64) * 64;
+    const scratch = Math.ceil(Math.max(0, ...steps.map(({ kernel }) => kernel.scratch)) / 64) * 64;
     const plan = planMemory({
-      block,
-      aliases,
-      constants,
+      ...lowered,
       states,
       inputs,
       results: body.results.slice(0, program.outputs.length + states.length),
       scratch: scratch * threads,
       limit: Math.min(options.memoryLimit ?? largestMemory, largestMemory),
     });
-    const pages = Math.ceil(plan.size / pageSize) + 1;
-    const limits = { initial: pages, maximum: pages };
-    const memory = allocate(threads > 1 ? { ...limits, shared: true } : limits);
-    const code = emitModule(kernels, {
-      relaxed: options.relaxed ?? false,
-      ...(threads > 1 && { shared: limits }),
-    });
-    const compileModule = options.host?.compileModule ?? ((bytes) => new WebAssembly.Module(bytes));
-    const module = compileModule(code.bytes);
-    const { exports } = new WebAssembly.Instance(module, importsOf(memory));
-    const scratchOf = (thread: number) => plan.size - scratch * (threads - thread);
-    const numbers = new Map(kernelSteps.map((step, i) => [step, i]));
-    const shared = kernelSteps.map((step): TeamStep => {
-      const { kernel } = step;
-      return {
-        name: code.names.get(kernel.key)!,
-        addresses: [...step.operands, ...kernel.results].map((value) => plan.addressOf(value)),
-        scratch: kernel.scratch > 0,
-        units: kernel.units,
-        ...chunksOf(kernel.units, kernel.unitCost, threads),
-      };
-    });
-    const functions = shared.map(({ name }) => exports[name] as KernelFunction);
-    const addresses = shared.map((step) => (step.scratch ? [...step.addresses, scratchOf(0)] : step.addresses));
-    const team =
-      threads > 1 && shared.some(({ chunks }) => chunks > 1)
-        ? new Team(shared, (step, begin, end) => functions[step]!(begin, end, ...addresses[step]!))
-        : undefined;
-    if (team && options.host) team.start(options.host, threads - 1, { module, memory }, scratchOf);
-    this.team = team;
-    this.binding = {
-      memory,
-      plan,
-      kernel: (step) => {
-        const i = numbers.get(step)!;
-        const { units, chunks } = shared[i]!;
-        if (team && chunks > 1) return () => team.share(i);
-        const [run, at] = [functions[i]!, addresses[i]!];
-        return () => run(0, units, ...at);
-      },
-    };
-    const { binding } = this;
+    const machine = buildMachine(steps, plan, { threads, scratch, options });
+    const { binding } = machine;
     for (const [value, tensor] of constants) if (plan.has(value)) placeOf(binding, value).set(bytesOf(tensor));
-    this.inputPlaces = inputs.map((value) => (plan.has(value) ? placeOf(binding, value) : undefined));
-    this.statePlaces = states.map((value) => placeOf(binding, value));
-    this.outputViews = program.outputs.map((_, i) => viewOf(binding, body.results[i]!));
-    this.steps = bindBlock(binding, block);
-    this.keepStates = copies(
-      binding,
-      states.map((to, i): [Value, Value] => [body.results[program.outputs.length + i]!, to]),
-    );
+    this.live = {
+      ...machine,
+      block,
+      steps: bindBlock(binding, block),
+      keepStates: copies(
+        binding,
+        states.map((to, i): [Value, Value] => [body.results[program.outputs.length + i]!, to]),
+      ),
+      inputs: inputs.map((value) => (plan.has(value) ? placeOf(binding, value) : undefined)),
+      states: states.map((value) => placeOf(binding, value)),
+      outputs: program.outputs.map((_, i) => viewOf(binding, body.results[i]!)),
+    };
     this.reset();
-    const counts: Record<string, number> = {};
-    for (const { kind } of stepsOf(block)) {
-      const who = kind === "interpret" ? "interpreter" : kind === "kernel" || kind === "copy" ? "wasm" : "control";
-      counts[who] = (counts[who] ?? 0) + 1;
-    }
     this.stats = {
-      steps: counts,
-      codeBytes: code.bytes.length,
+      steps: countSteps(block),
+      codeBytes: machine.codeBytes,
       weightBytes: plan.weightBytes,
       activationBytes: plan.activationBytes,
       compileTime: this.now() - start,
@@ -181,18 +143,16 @@ class Compiled implements Executable {
   }
 
   run(tensors: Tensors): Tensors {
-    this.alive();
-    const { program } = this;
-    inputsOf(program, tensors).forEach((given, i) => this.inputPlaces[i]?.set(bytesOf(given)));
-    this.steps();
+    const live = this.begin(tensors);
+    live.steps();
     const outputs: Record<string, Tensor> = {};
-    program.outputs.forEach(({ name }, i) => (outputs[name] = copyOf(this.outputViews[i]!)));
-    this.keepStates();
+    this.program.outputs.forEach(({ name }, i) => (outputs[name] = copyOf(live.outputs[i]!)));
+    live.keepStates();
     return outputs;
   }
 
   profile(tensors: Tensors): StepTime[] {
-    const binding = this.alive();
+    const { binding, block, keepStates } = this.begin(tensors);
     const times = new Map<Step, number>();
     const observe = (step: Step, action: Action): void => {
       const start = this.now();
@@ -201,43 +161,107 @@ class Compiled implements Executable {
         times.set(step, (times.get(step) ?? 0) + this.now() - start);
       }
     };
-    inputsOf(this.program, tensors).forEach((given, i) => this.inputPlaces[i]?.set(bytesOf(given)));
-    bindBlock({ ...binding, observe }, this.block)();
-    this.keepStates();
+    bindBlock({ ...binding, observe }, block)();
+    keepStates();
     return [...times].map(([step, time]) => ({ name: nameOf(step), kind: step.kind, time }));
   }
 
   reset(): void {
-    this.program.states.forEach(({ initial }, i) => this.statePlaces[i]!.set(bytesOf(initial)));
+    const { states } = this.alive();
+    this.program.states.forEach(({ initial }, i) => states[i]!.set(bytesOf(initial)));
   }
 
   states(): Tensors {
-    this.alive();
+    const { states } = this.alive();
     return Object.fromEntries(
       this.program.states.map(({ name, initial: { dtype, shape } }, i) => {
-        const bytes = this.statePlaces[i]!.slice();
+        // A copy without the sharing: of this thread's own.
+        const bytes = new Uint8Array(states[i]!.length);
+        bytes.set(states[i]!);
         return [name, fromBytes(dtype, shape, bytes)];
       }),
     );
   }
 
   restore(states: Tensors): void {
-    this.alive();
+    const live = this.alive();
     this.program.states.forEach(({ name }, i) => {
       const given = states[name];
-      if (given) this.statePlaces[i]!.set(bytesOf(stateOf(this.program, i, given)));
+      if (given) live.states[i]!.set(bytesOf(stateOf(this.program, i, given)));
     });
   }
 
   dispose(): void {
-    this.team?.stop();
-    this.binding = undefined;
+    this.live?.team?.stop();
+    this.live = undefined;
   }
 
-  private alive(): Binding {
-    if (!this.binding) throw new CerebroError("usage", `${this.program.name}: run after dispose`);
-    return this.binding;
+  /** Puts the inputs in their places. */
+  private begin(tensors: Tensors): Live {
+    const live = this.alive();
+    inputsOf(this.program, tensors).forEach((given, i) => live.inputs[i]?.set(bytesOf(given)));
+    return live;
   }
+
+  private alive(): Live {
+    if (!this.live) throw new CerebroError("usage", `${this.program.name}: run after dispose`);
+    return this.live;
+  }
+}
+
+/** The module and memory of kernel steps, and the threads that share them. */
+function buildMachine(
+  steps: readonly KernelStep[],
+  plan: MemoryPlan,
+  { threads, scratch, options }: { threads: number; scratch: number; options: CompileOptions },
+): Pick<Live, "binding" | "team"> & { codeBytes: number } {
+  const { host } = options;
+  const pages = Math.ceil(plan.size / pageSize) + 1;
+  const limits = { initial: pages, maximum: pages };
+  const memory = allocate(threads > 1 ? { ...limits, shared: true } : limits);
+  const code = emitModule(
+    steps.map(({ kernel }) => kernel),
+    { relaxed: options.relaxed ?? false, ...(threads > 1 && { shared: limits }) },
+  );
+  const module = host?.compileModule?.(code.bytes) ?? new WebAssembly.Module(code.bytes);
+  const { exports } = new WebAssembly.Instance(module, importsOf(memory));
+  const scratchOf = (thread: number) => plan.size - scratch * (threads - thread);
+  const shared = steps.map((step): TeamStep => {
+    const { kernel } = step;
+    return {
+      name: code.names.get(kernel.key)!,
+      addresses: [...step.operands, ...kernel.results].map((value) => plan.addressOf(value)),
+      scratch: kernel.scratch > 0,
+      units: kernel.units,
+      ...chunksOf(kernel.units, kernel.unitCost, threads),
+    };
+  });
+  const functions = shared.map(({ name }) => exports[name] as KernelFunction);
+  const addresses = shared.map((step) => (step.scratch ? [...step.addresses, scratchOf(0)] : step.addresses));
+  const team =
+    host && threads > 1 && shared.some(({ chunks }) => chunks > 1)
+      ? new Team(shared, (step, begin, end) => functions[step]!(begin, end, ...addresses[step]!))
+      : undefined;
+  if (team && host) team.start(host, threads - 1, { module, memory }, scratchOf);
+  const numbers = new Map(steps.map((step, i) => [step, i]));
+  const kernel = (step: KernelStep): Action => {
+    const i = numbers.get(step)!;
+    const { units, chunks } = shared[i]!;
+    if (team && chunks > 1) return () => team.share(i);
+    const [run, at] = [functions[i]!, addresses[i]!];
+    return () => run(0, units, ...at);
+  };
+  return { binding: { memory, plan, kernel }, team, codeBytes: code.bytes.length };
+}
+
+/** Steps by what does them. */
+function countSteps(block: Block): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { kind } of stepsOf(block)) {
+    const who = kind === "interpret" ? "interpreter" : kind === "kernel" || kind === "copy" ? "wasm" : "control";
+    counts[who] = (counts[who] ?? 0) + 1;
+  }
+  return counts;
 }
 
 function allocate(descriptor: { initial: number; maximum: number; shared?: boolean }): WebAssembly.Memory {
