@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import { dtypes, isFloat, type DType } from "../../../src/engine/hlo/dtype.ts";
 import type { Program } from "../../../src/engine/hlo/graph.ts";
 import { bytesOf, elementCount, fromNumbers, type Tensor, toNumbers } from "../../../src/engine/hlo/tensor.ts";
-import { evaluate } from "../../../src/engine/interpret/interpret.ts";
+import { compile } from "../../../src/engine/compile/compile.ts";
 
 export interface Summary {
   readonly shape: readonly number[];
@@ -75,12 +75,15 @@ export function difference(actual: Tensor, golden: Summary, relative = 1e-5, abs
 }
 
 /** Runs a program on a pattern, as often as the golden did; gives the outputs of each run. */
-export function runs(program: Program, pattern: number, count: number): Tensor[][] {
-  const inputs = program.inputs.map(({ type }) => patternOf(type.dtype, type.shape, pattern));
-  let states = program.states.map(({ initial }) => initial);
-  return Array.from({ length: count }, () => {
-    const results = evaluate(program, [...inputs, ...states]);
-    states = results.slice(program.outputs.length, program.outputs.length + states.length);
-    return results.slice(0, program.outputs.length);
+export function runs(program: Program, pattern: number, count: number, backend: "interpreter" | "wasm"): Tensor[][] {
+  const executable = compile(program, { backend });
+  const inputs = Object.fromEntries(
+    program.inputs.map(({ name, type }) => [name, patternOf(type.dtype, type.shape, pattern)]),
+  );
+  const results = Array.from({ length: count }, () => {
+    const outputs = executable.run(inputs);
+    return program.outputs.map(({ name }) => outputs[name]!);
   });
+  executable.dispose();
+  return results;
 }
