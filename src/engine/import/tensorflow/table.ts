@@ -5,6 +5,7 @@ import type { Importer } from "./call.ts";
 import { arrays } from "./ops/arrays.ts";
 import { contraction } from "./ops/contraction.ts";
 import { control } from "./ops/control.ts";
+import { gathers } from "./ops/gathers.ts";
 import { image } from "./ops/image.ts";
 import { lists } from "./ops/lists.ts";
 import { math } from "./ops/math.ts";
@@ -12,9 +13,24 @@ import { neural } from "./ops/neural.ts";
 import { quantised } from "./ops/quantised.ts";
 import { random } from "./ops/random.ts";
 import { signal } from "./ops/signal.ts";
+import { slices } from "./ops/slices.ts";
 import { state } from "./ops/state.ts";
 
-const topics = [math, arrays, neural, contraction, image, signal, random, quantised, control, lists, state];
+const topics = [
+  math,
+  arrays,
+  slices,
+  gathers,
+  neural,
+  contraction,
+  image,
+  signal,
+  random,
+  quantised,
+  control,
+  lists,
+  state,
+];
 
 export const importers: ReadonlyMap<string, Importer> = new Map(topics.flatMap((topic) => Object.entries(topic)));
 

@@ -1,25 +1,13 @@
-// Shapes, slices, gathers and rearrangements (tensorflow/core/ops/array_ops.cc, data_flow_ops.cc).
+// Shapes and rearrangements (tensorflow/core/ops/array_ops.cc, data_flow_ops.cc).
 
-import type { Builder } from "../../../hlo/build.ts";
-import type { DType } from "../../../hlo/dtype.ts";
 import type { Value } from "../../../hlo/graph.ts";
 import { elementCount, fromNumbers, sameShape, type Tensor, toNumbers } from "../../../hlo/tensor.ts";
-import { constantOf } from "../../../interpret/interpret.ts";
 import { type Call, type Importer, isSpecial, type Item } from "../call.ts";
+import { part } from "./slices.ts";
 import { knownShape, readTensor } from "../tensors.ts";
 
 const product = (list: readonly number[]) => list.reduce((a, n) => a * n, 1);
 const range = (n: number, from = 0) => Array.from({ length: n }, (_, i) => from + i);
-/** x with the extent of one axis cut. */
-export function part(b: Builder, x: Value, axis: number, from: number, to: number): Value {
-  const { shape } = x.type;
-  return b.slice(
-    x,
-    shape.map((_, i) => (i === axis ? from : 0)),
-    shape.map((n, i) => (i === axis ? to : n)),
-  );
-}
-
 function constantNode(c: Call): Item {
   if (c.node.tensor) return c.services.constant(c.node.tensor);
   const proto = c.attribute("value", "tensor") ?? c.fail("attribute value is missing");
@@ -48,212 +36,6 @@ function reshape(c: Call): Value {
   return c.b.reshape(x, wanted);
 }
 
-// Slices.
-
-interface Range {
-  readonly start: number;
-  readonly limit: number;
-  readonly stride: number;
-}
-interface SliceSpec {
-  /** One a dimension of the operand; where the start is not known, its place among the inputs. */
-  readonly ranges: (Range & { readonly dynamic?: number })[];
-  /** The shape after new axes and dropped ones. */
-  readonly shape: number[];
-}
-
-/** The bounds of a slice with all masks (tensorflow/core/util/strided_slice_op.cc). */
-function stridedSpec(
-  c: Call,
-  shape: readonly number[],
-  inputs: { begin: number; end: number; strides: number },
-): SliceSpec {
-  const strides = c.numbers(inputs.strides);
-  const begin = c.known(inputs.begin);
-  const end = c.known(inputs.end);
-  const starts = begin ? toNumbers(begin) : undefined;
-  const limits = end ? toNumbers(end) : undefined;
-  const mask = (name: string) => c.integer(name, 0);
-  const [beginMask, endMask, ellipsisMask, newMask, shrinkMask] = [
-    mask("begin_mask"),
-    mask("end_mask"),
-    mask("ellipsis_mask"),
-    mask("new_axis_mask"),
-    mask("shrink_axis_mask"),
-  ];
-  const on = (bits: number, i: number) => ((bits >> i) & 1) === 1;
-  const ranges: SliceSpec["ranges"] = [];
-  const result: number[] = [];
-  const given = range(strides.length).filter((i) => !on(newMask, i) && !on(ellipsisMask, i)).length;
-  const whole = (extent: number) => {
-    ranges.push({ start: 0, limit: extent, stride: 1 });
-    result.push(extent);
-  };
-  const ellipsis = range(strides.length).find((i) => on(ellipsisMask, i));
-  for (let i = 0; i < strides.length; i++) {
-    if (i === ellipsis) {
-      for (let k = shape.length - given; k > 0; k--) whole(shape[ranges.length] ?? c.fail("too many dimensions"));
-      continue;
-    }
-    if (on(newMask, i)) {
-      result.push(1);
-      continue;
-    }
-    const extent = shape[ranges.length] ?? c.fail(`takes ${strides.length} dimensions of [${shape}]`);
-    const stride = strides[i]!;
-    if (stride === 0) c.fail("a stride is 0");
-    if (on(shrinkMask, i)) {
-      if (!starts) ranges.push({ start: 0, limit: 1, stride: 1, dynamic: i });
-      else {
-        const at = starts[i]! < 0 ? starts[i]! + extent : starts[i]!;
-        if (!(at >= 0 && at < extent)) c.fail(`index ${starts[i]} does not fit [${shape}]`);
-        ranges.push({ start: at, limit: at + 1, stride: 1 });
-      }
-      continue;
-    }
-    const [low, high] = stride > 0 ? [0, extent] : [-1, extent - 1];
-    const bound = (value: number) => Math.min(high, Math.max(low, value < 0 ? value + extent : value));
-    const from = on(beginMask, i) ? (stride > 0 ? 0 : extent - 1) : starts ? bound(starts[i]!) : undefined;
-    const to = on(endMask, i) ? (stride > 0 ? extent : -1) : limits ? bound(limits[i]!) : undefined;
-    if (from === undefined || to === undefined) {
-      const size = from === undefined && to === undefined ? windowSize(c, inputs, i) : undefined;
-      if (size === undefined || stride !== 1) {
-        c.numbers(inputs.begin);
-        c.numbers(inputs.end);
-      }
-      ranges.push({ start: 0, limit: size!, stride: 1, dynamic: i });
-      result.push(size!);
-      continue;
-    }
-    ranges.push({ start: from, limit: to, stride });
-    result.push(Math.max(0, Math.ceil((to - from) / stride)));
-  }
-  while (ranges.length < shape.length) whole(shape[ranges.length]!);
-  return { ranges, shape: result };
-}
-
-/** How far apart begin and end are, when both move together: end = begin + size. */
-function windowSize(c: Call, inputs: { begin: number; end: number }, i: number): number | undefined {
-  const origin = (value: Value): { base: Value; offset: number } | undefined => {
-    const known = constantOf(value);
-    if (known) return { base: value, offset: 0 };
-    const { producer } = value;
-    if (producer?.op === "reshape" || producer?.op === "convert" || producer?.op === "broadcastInDim") {
-      return origin(producer.operands[0]!);
-    }
-    if (producer?.op !== "add") return { base: value, offset: 0 };
-    const [x, y] = producer.operands as [Value, Value];
-    const [a, z] = [constantOf(x), constantOf(y)];
-    if (z && z.data.length === 1) {
-      const inner = origin(x);
-      return inner && { base: inner.base, offset: inner.offset + Number(z.data[0]) };
-    }
-    if (a && a.data.length === 1) {
-      const inner = origin(y);
-      return inner && { base: inner.base, offset: inner.offset + Number(a.data[0]) };
-    }
-    return { base: value, offset: 0 };
-  };
-  const element = (value: Value): Value | undefined => {
-    if (elementCount(value.type.shape) === 1) return value;
-    const { producer } = value;
-    // Pack writes one part an element.
-    return producer?.op === "concatenate" ? producer.operands[i] : undefined;
-  };
-  const [begin, end] = [element(c.x(inputs.begin)), element(c.x(inputs.end))];
-  if (!begin || !end) return undefined;
-  const [from, to] = [origin(begin), origin(end)];
-  return from && to && from.base === to.base ? to.offset - from.offset : undefined;
-}
-
-/** The part of x that ranges say; negative strides go backwards. */
-function applyRanges(c: Call, x: Value, ranges: SliceSpec["ranges"], beginInput: number): Value {
-  const { b } = c;
-  const { shape } = x.type;
-  const backwards = ranges.flatMap(({ stride }, i) => (stride < 0 ? [i] : []));
-  let value = x;
-  if (ranges.some(({ dynamic }) => dynamic !== undefined)) {
-    const zero = b.scalar("i32", 0);
-    const begins = b.convert(c.x(beginInput), "i32");
-    const indices = ranges.map(({ dynamic }, i) => {
-      if (dynamic === undefined) return zero;
-      const index = b.reshape(part(b, begins, 0, dynamic, dynamic + 1), []);
-      return b.select(b.compare("LT", index, zero), b.with("add", index, shape[i]!), index);
-    });
-    const sizes = ranges.map(({ dynamic, limit, start }, i) => (dynamic === undefined ? shape[i]! : limit - start));
-    value = b.op("dynamicSlice", [value, ...indices], { sizes });
-  }
-  const forward = ranges.map(({ start, limit, stride, dynamic }, i) => {
-    if (dynamic !== undefined) return { start: 0, limit: value.type.shape[i]!, stride: 1 };
-    if (stride > 0) return { start, limit: Math.max(start, limit), stride };
-    // Counted from the end of the reversed dimension.
-    const from = shape[i]! - 1 - start;
-    return { start: from, limit: Math.max(from, shape[i]! - 1 - limit), stride: -stride };
-  });
-  if (backwards.length > 0) value = b.op("reverse", [value], { dimensions: backwards });
-  return b.slice(
-    value,
-    forward.map(({ start }) => start),
-    forward.map(({ limit }) => limit),
-    forward.map(({ stride }) => stride),
-  );
-}
-
-function stridedSlice(c: Call): Value {
-  const spec = stridedSpec(c, c.shape(0), { begin: 1, end: 2, strides: 3 });
-  return c.b.reshape(applyRanges(c, c.x(0), spec.ranges, 1), spec.shape);
-}
-
-/** Writes a value into a strided slice. Inputs: x, begin, end, strides, value. */
-function stridedUpdate(c: Call, x: Value, value: Value): Value {
-  const { b } = c;
-  const { ranges } = stridedSpec(c, x.type.shape, { begin: 1, end: 2, strides: 3 });
-  const extents = ranges.map(({ start, limit, stride }) => Math.max(0, Math.ceil((limit - start) / stride)));
-  const spec = stridedSpec(c, x.type.shape, { begin: 1, end: 2, strides: 3 });
-  const stretched = b.reshape(b.broadcast(value, spec.shape), extents);
-  const dynamic = ranges.some((each) => each.dynamic !== undefined);
-  if (!dynamic && ranges.some(({ stride }) => stride !== 1)) {
-    // Spread with gaps, and a mask that says where.
-    const back = ranges.flatMap(({ stride }, i) => (stride < 0 ? [i] : []));
-    const ordered = back.length > 0 ? b.op("reverse", [stretched], { dimensions: back }) : stretched;
-    const lows = ranges.map(({ start, stride }, i) => (stride > 0 ? start : start + (extents[i]! - 1) * stride));
-    const interior = ranges.map(({ stride }) => Math.abs(stride) - 1);
-    const spread = (what: Value, fill: Value) =>
-      b.op("pad", [what, fill], {
-        low: lows,
-        high: x.type.shape.map((n, i) => n - lows[i]! - Math.max(0, (extents[i]! - 1) * (interior[i]! + 1) + 1)),
-        interior,
-      });
-    const mask = spread(b.full("i1", extents, 1), b.scalar("i1", 0));
-    return b.select(mask, spread(ordered, b.scalar(x.type.dtype, 0)), x);
-  }
-  const begins = dynamic ? b.convert(c.x(1), "i32") : undefined;
-  const indices = ranges.map(({ start, dynamic: at }, i) => {
-    if (at === undefined) return b.scalar("i32", start);
-    const index = b.reshape(part(b, begins!, 0, at, at + 1), []);
-    return b.select(b.compare("LT", index, b.scalar("i32", 0)), b.with("add", index, x.type.shape[i]!), index);
-  });
-  return b.op("dynamicUpdateSlice", [x, stretched, ...indices], {} as never);
-}
-
-function slice(c: Call): Value {
-  const { b } = c;
-  const x = c.x(0);
-  const { shape } = x.type;
-  const sizes = c.numbers(2);
-  const begin = c.known(1);
-  if (sizes.length !== shape.length) c.fail(`${sizes.length} sizes for [${shape}]`);
-  if (begin) {
-    const start = Array.from(toNumbers(begin));
-    const limit = start.map((from, i) => (sizes[i] === -1 ? shape[i]! : from + sizes[i]!));
-    return b.slice(x, start, limit);
-  }
-  if (sizes.includes(-1)) c.numbers(1);
-  const begins = b.convert(c.x(1), "i32");
-  const indices = shape.map((_, i) => b.reshape(part(b, begins, 0, i, i + 1), []));
-  return b.op("dynamicSlice", [x, ...indices], { sizes });
-}
-
 function pack(c: Call): Item {
   const items = c.inputs;
   // File names are packed; nothing is computed with them.
@@ -276,33 +58,6 @@ function unpack(c: Call): Value[] {
   const shape = x.type.shape.filter((_, i) => i !== axis);
   return range(x.type.shape[axis]!).map((i) => c.b.reshape(part(c.b, x, axis, i, i + 1), shape));
 }
-/** Consecutive parts of the given sizes. */
-export function splitSizes(b: Builder, x: Value, axis: number, sizes: readonly number[]): Value[] {
-  let at = 0;
-  return sizes.map((size) => part(b, x, axis, at, (at += size)));
-}
-function split(c: Call): Value[] {
-  const x = c.x(1);
-  const axis = c.axisAt(0, x.type.shape.length);
-  const count = c.integer("num_split");
-  const extent = x.type.shape[axis]!;
-  if (count < 1 || extent % count !== 0) c.fail(`${extent} elements do not split in ${count}`);
-  return splitSizes(
-    c.b,
-    x,
-    axis,
-    range(count).map(() => extent / count),
-  );
-}
-function splitV(c: Call): Value[] {
-  const x = c.x(0);
-  const axis = c.axisAt(2, x.type.shape.length);
-  const sizes = c.numbers(1);
-  const open = sizes.indexOf(-1);
-  if (open >= 0) sizes[open] = x.type.shape[axis]! - (sizes.reduce((a, n) => a + n, 0) + 1);
-  return splitSizes(c.b, x, axis, sizes);
-}
-
 function tile(c: Call): Value {
   const x = c.x(0);
   const times = c.numbers(1);
@@ -350,105 +105,6 @@ function rangeNode(c: Call): Value {
   );
 }
 
-// Gathers.
-
-/** Elements of x along one axis, chosen by indices of any shape. The first `batch` dimensions of both go together. */
-export function take(b: Builder, x: Value, indices: Value, axis: number, batch = 0): Value {
-  const { shape } = x.type;
-  const rank = indices.type.shape.length;
-  const before = axis;
-  const after = shape.length - axis - 1;
-  const inner = rank - batch;
-  return b.op("gather", [x, indices], {
-    offsetDims: [...range(before - batch, batch), ...range(after, before + inner)],
-    collapsedSliceDims: [axis],
-    operandBatchingDims: range(batch),
-    startIndicesBatchingDims: range(batch),
-    startIndexMap: [axis],
-    indexVectorDim: rank,
-    sliceSizes: shape.map((n, i) => (i === axis || i < batch ? 1 : n)),
-  });
-}
-
-function gather(c: Call, x: Value, axis: number, batch: number): Value {
-  const indices = c.x(1);
-  // The result of gathering has the batch dimensions, those before the axis, the indices', those after.
-  const result = take(c.b, x, indices, axis, batch);
-  return result;
-}
-function gatherV2(c: Call): Value {
-  const x = c.x(0);
-  const rank = x.type.shape.length;
-  const batch = c.integer("batch_dims", 0);
-  const axis = c.count > 2 ? c.axisAt(2, rank) : 0;
-  return gather(c, x, axis, batch < 0 ? batch + c.rank(1) : batch);
-}
-function gatherNd(c: Call): Value {
-  const [x, indices] = [c.x(0), c.x(1)];
-  const { shape } = x.type;
-  const batch = c.integer("batch_dims", 0);
-  const depth = indices.type.shape.at(-1) ?? c.fail("indices are a scalar");
-  const outer = indices.type.shape.length - 1;
-  const rest = shape.length - depth - batch;
-  return c.b.op("gather", [x, indices], {
-    offsetDims: range(rest, outer),
-    collapsedSliceDims: range(depth, batch),
-    operandBatchingDims: range(batch),
-    startIndicesBatchingDims: range(batch),
-    startIndexMap: range(depth, batch),
-    indexVectorDim: outer,
-    sliceSizes: shape.map((n, i) => (i < depth + batch ? 1 : n)),
-  });
-}
-
-export type Combine = "add" | "subtract" | "maximum" | "minimum" | "multiply" | "replace";
-/** Puts rows into x at index vectors, combined with what is there. */
-export function scatterRows(b: Builder, x: Value, indices: Value, updates: Value, how: Combine): Value {
-  const depth = indices.type.shape.at(-1)!;
-  const outer = indices.type.shape.length - 1;
-  const rest = x.type.shape.length - depth;
-  const element = { dtype: x.type.dtype, shape: [] };
-  const region = b.region([element, element], (inner, old, given) => [
-    how === "replace" ? given! : inner.plain(how, old!, given!),
-  ]);
-  return b.op(
-    "scatter",
-    [x, indices, updates],
-    {
-      updateWindowDims: range(rest, outer),
-      insertedWindowDims: range(depth),
-      inputBatchingDims: [],
-      scatterIndicesBatchingDims: [],
-      scatterDimsToOperandDims: range(depth),
-      indexVectorDim: outer,
-    },
-    [region],
-  );
-}
-const tensorScatter =
-  (how: Combine): Importer =>
-  (c) =>
-    scatterRows(c.b, c.x(0), c.x(1), c.x(2), how);
-function scatterNd(c: Call): Value {
-  const updates = c.x(1);
-  return scatterRows(c.b, c.b.full(updates.type.dtype, c.numbers(2), 0), c.x(0), updates, "add");
-}
-
-/** Rows added up by the number of their group. */
-function segments(how: Combine, start: (dtype: DType, b: Builder) => Value, sorted: boolean): Importer {
-  return (c) => {
-    const { b } = c;
-    const [data, ids] = [c.x(0), c.x(1)];
-    const count = sorted ? Math.max(0, ...c.numbers(1)) + 1 : c.number(2);
-    const rest = data.type.shape.slice(ids.type.shape.length);
-    const empty = b.broadcast(start(data.type.dtype, b), [count, ...rest]);
-    const rows = elementCount(ids.type.shape);
-    const result = scatterRows(b, empty, b.reshape(ids, [rows, 1]), b.reshape(data, [rows, ...rest]), how);
-    return result;
-  };
-}
-const zero = (dtype: DType, b: Builder) => b.scalar(dtype, 0);
-
 // Padding.
 
 function pairsOf(c: Call, i: number): { low: number[]; high: number[] } {
@@ -473,21 +129,6 @@ function mirrorPad(c: Call): Value {
     x = b.concatenate(parts, axis);
   });
   return x;
-}
-
-function reverseSequence(c: Call): Value {
-  const { b } = c;
-  const [x, lengths] = [c.x(0), c.x(1)];
-  const { shape } = x.type;
-  const [along, batch] = [c.integer("seq_dim"), c.integer("batch_dim", 0)];
-  // Index t becomes length - 1 - t within the length.
-  const places = b.op("iota", [], { dtype: "i32", shape: [shape[batch]!, shape[along]!], dimension: 1 });
-  const length = b.along(b.convert(lengths, "i32"), [shape[batch]!, shape[along]!], 0);
-  const mirrored = b.with("subtract", b.subtract(length, places), 1);
-  const indices = b.select(b.compare("LT", places, length), mirrored, places);
-  const front = [batch, along, ...range(shape.length).filter((i) => i !== batch && i !== along)];
-  const back = range(shape.length).map((i) => front.indexOf(i));
-  return b.transpose(take(b, b.transpose(x, front), indices, 1, 1), back);
 }
 
 function oneHot(c: Call): Value {
@@ -578,19 +219,6 @@ function spaceToDepth(c: Call): Value {
   });
 }
 
-function dynamicStitch(c: Call): Value {
-  const half = c.count / 2;
-  const indices = range(half).map((i) => c.numbers(i));
-  const data = range(half).map((i) => c.x(half + i));
-  const inner = data[0]!.type.shape.slice(c.rank(0));
-  const size = Math.max(-1, ...indices.flat()) + 1;
-  const rows = indices.map((list, i) => c.b.reshape(data[i]!, [list.length, ...inner]));
-  const all = c.b.concatenate(rows, 0);
-  const source = range(size).map(() => 0);
-  indices.flat().forEach((to, from) => (source[to] = from));
-  return take(c.b, all, c.b.numbers("i32", [size], source), 0);
-}
-
 function unique(c: Call): Value[] {
   const given = c.constant(0);
   const numbers = Array.from(toNumbers(given));
@@ -674,13 +302,6 @@ export const arrays: Readonly<Record<string, Importer>> = {
   Reshape: reshape,
   Squeeze: squeeze,
   ExpandDims: expandDims,
-  Slice: slice,
-  StridedSlice: stridedSlice,
-  TensorStridedSliceUpdate: (c) => stridedUpdate(c, c.x(0), c.x(4)),
-  StridedSliceGrad: (c) => {
-    const shape = c.numbers(0);
-    return stridedUpdate(c, c.b.full(c.dtype(4), shape, 0), c.x(4));
-  },
   Pack: pack,
   Unpack: unpack,
   Concat: (c) => c.b.concatenate(c.xs(1), c.axisAt(0, c.rank(1))),
@@ -696,8 +317,6 @@ export const arrays: Readonly<Record<string, Importer>> = {
       return c.b.numbers(c.dtype(i), [shape.length], offset);
     });
   },
-  Split: split,
-  SplitV: splitV,
   Tile: tile,
   Fill: (c) => c.b.broadcast(c.x(1), c.numbers(0)),
   Empty: (c) => c.b.full(c.type("dtype"), c.numbers(0), 0),
@@ -735,23 +354,6 @@ export const arrays: Readonly<Record<string, Importer>> = {
       range(forward.length).map((i) => forward.indexOf(i)),
     );
   },
-  Gather: (c) => gather(c, c.x(0), 0, 0),
-  GatherV2: gatherV2,
-  ResourceGather: (c) => gather(c, c.x(0), c.integer("batch_dims", 0), c.integer("batch_dims", 0)),
-  GatherNd: gatherNd,
-  ResourceGatherNd: gatherNd,
-  ScatterNd: scatterNd,
-  TensorScatterUpdate: tensorScatter("replace"),
-  TensorScatterAdd: tensorScatter("add"),
-  TensorScatterSub: tensorScatter("subtract"),
-  TensorScatterMax: tensorScatter("maximum"),
-  TensorScatterMin: tensorScatter("minimum"),
-  ScatterNdNonAliasingAdd: tensorScatter("add"),
-  SegmentSum: segments("add", zero, true),
-  UnsortedSegmentSum: segments("add", zero, false),
-  UnsortedSegmentProd: segments("multiply", (dtype, b) => b.scalar(dtype, 1), false),
-  UnsortedSegmentMax: segments("maximum", (dtype, b) => lowestFinite(dtype, b), false),
-  UnsortedSegmentMin: segments("minimum", (dtype, b) => b.plain("negate", lowestFinite(dtype, b)), false),
   Pad: (c) => c.b.pad(c.x(0), pairsOf(c, 1).low, pairsOf(c, 1).high),
   PadV2: (c) => c.b.pad(c.x(0), pairsOf(c, 1).low, pairsOf(c, 1).high, c.x(2)),
   MirrorPad: mirrorPad,
@@ -763,7 +365,6 @@ export const arrays: Readonly<Record<string, Importer>> = {
     const dimensions = c.axesAt(1, c.rank(0));
     return dimensions.length === 0 ? c.x(0) : c.b.op("reverse", [c.x(0)], { dimensions });
   },
-  ReverseSequence: reverseSequence,
   Roll: roll,
   Where: where,
   OneHot: oneHot,
@@ -775,8 +376,6 @@ export const arrays: Readonly<Record<string, Importer>> = {
   ListDiff: listDiff,
   LowerBound: bound("LT"),
   UpperBound: bound("LE"),
-  DynamicStitch: dynamicStitch,
-  ParallelDynamicStitch: dynamicStitch,
   SpaceToBatchND: (c) => spaceToBatch(c, c.x(0), c.numbers(1), pairsOf(c, 2)),
   BatchToSpaceND: (c) => batchToSpace(c, c.x(0), c.numbers(1), pairsOf(c, 2)),
   SpaceToBatch: (c) => {
@@ -799,9 +398,3 @@ export const arrays: Readonly<Record<string, Importer>> = {
     return c.x(0);
   },
 };
-
-function lowestFinite(dtype: DType, b: Builder): Value {
-  if (dtype === "f32") return b.scalar(dtype, -3.4028234663852886e38);
-  if (dtype === "f64") return b.scalar(dtype, -Number.MAX_VALUE);
-  return b.lowest(dtype);
-}

@@ -3,7 +3,8 @@
 import type { Builder } from "../../../hlo/build.ts";
 import type { Value } from "../../../hlo/graph.ts";
 import type { Call, Importer } from "../call.ts";
-import { part, take } from "./arrays.ts";
+import { take } from "./gathers.ts";
+import { part } from "./slices.ts";
 
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 const f = Math.fround;

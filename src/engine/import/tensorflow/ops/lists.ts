@@ -6,7 +6,8 @@ import { elementCount, sameShape, toNumbers } from "../../../hlo/tensor.ts";
 import { type Call, type Importer, NotConstant, type Item, type List } from "../call.ts";
 import { elementsOf } from "../loop.ts";
 import type { ShapeProto } from "../messages.ts";
-import { part, scatterRows, take } from "./arrays.ts";
+import { scatterRows, take } from "./gathers.ts";
+import { part } from "./slices.ts";
 
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 

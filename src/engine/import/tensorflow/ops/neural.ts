@@ -5,7 +5,7 @@ import type { Value } from "../../../hlo/graph.ts";
 import type { Pair } from "../../../hlo/ops.ts";
 import { elementCount } from "../../../hlo/tensor.ts";
 import type { Call, Importer } from "../call.ts";
-import { part, splitSizes } from "./arrays.ts";
+import { part, splitSizes } from "./slices.ts";
 import { activation, sumType } from "./math.ts";
 
 const range = (n: number, from = 0) => Array.from({ length: n }, (_, i) => from + i);

@@ -5,7 +5,7 @@ import type { DType } from "../../../hlo/dtype.ts";
 import type { Value } from "../../../hlo/graph.ts";
 import { elementCount } from "../../../hlo/tensor.ts";
 import type { Call, Importer } from "../call.ts";
-import { part } from "./arrays.ts";
+import { part } from "./slices.ts";
 
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 

@@ -4,7 +4,8 @@ import type { Builder } from "../../../hlo/build.ts";
 import { isComplex } from "../../../hlo/dtype.ts";
 import type { Value } from "../../../hlo/graph.ts";
 import type { Call, Importer } from "../call.ts";
-import { part, scatterRows } from "./arrays.ts";
+import { scatterRows } from "./gathers.ts";
+import { part } from "./slices.ts";
 
 const range = (n: number, from = 0) => Array.from({ length: n }, (_, i) => from + i);
 

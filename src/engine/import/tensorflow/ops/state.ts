@@ -3,7 +3,7 @@
 import type { Value } from "../../../hlo/graph.ts";
 import type { Call, Importer, Item, Variable } from "../call.ts";
 import type { Node } from "../graph.ts";
-import { type Combine, scatterRows } from "./arrays.ts";
+import { type Combine, scatterRows } from "./gathers.ts";
 
 /** The name that variable nodes share their variable by. */
 export function variableName(node: Node): string {
