@@ -44,7 +44,8 @@ const tileCost = (rows: number, columns: number, steps: number) =>
 const tiles = [
   ...[1, 2, 3, 4, 5, 6, 7].map((rows) => ({ rows, columns: 4 })),
   ...[1, 2, 3, 4].map((rows) => ({ rows, columns: 8 })),
-  ...[1, 2, 3].map((rows) => ({ rows, columns: 12 })),
+  // Three rows are a little faster by themselves, and a quarter slower with anything after them.
+  ...[1, 2].map((rows) => ({ rows, columns: 12 })),
   ...[1, 2].map((rows) => ({ rows, columns: 16 })),
   { rows: 1, columns: 24 },
 ];
