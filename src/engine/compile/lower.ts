@@ -38,6 +38,8 @@ class Lowering {
   readonly constants = new Map<Value, Tensor>();
   private readonly users: ReadonlyMap<Value, readonly Operation[]>;
   private readonly packed = new Map<string, Value>();
+  private readonly offsets = new Map<string, Value>();
+  private readonly bases = new Map<Value, Value>();
   /** Values that steps use. */
   private readonly needed = new Set<Value>();
   /** Templates by the operation they end in. */
@@ -66,7 +68,32 @@ class Lowering {
   }
 
   need(values: Iterable<Value>): void {
-    for (const value of values) this.needed.add(value);
+    for (const value of values) this.needed.add(this.bases.get(value) ?? value);
+  }
+  /** A value from some element on: kernels that differ only in where they begin are the same function. */
+  private from(value: Value, elements: number): Value {
+    if (elements === 0) return value;
+    const key = `${value.id} ${elements}`;
+    let part = this.offsets.get(key);
+    if (!part) {
+      part = { type: value.type, id: value.id, producer: undefined, index: value.index };
+      this.offsets.set(key, part);
+      this.bases.set(part, value);
+      this.aliases.set(part, value, elements * dtypes[value.type.dtype].bytes);
+    }
+    return part;
+  }
+  /** A cluster whose sources in memory all begin at their first element. */
+  based(cluster: Cluster): Cluster {
+    const sources = cluster.sources.map((source) =>
+      source.kind === "memory"
+        ? { ...source, value: this.from(source.value, source.walk.offset), walk: { ...source.walk, offset: 0 } }
+        : source,
+    );
+    return { ...cluster, sources };
+  }
+  basedTarget({ value, walk }: Target): Target {
+    return { value: this.from(value, walk.offset), walk: { ...walk, offset: 0 } };
   }
   isNeeded(value: Value): boolean {
     return this.needed.has(value);
@@ -230,17 +257,17 @@ class RegionLowering {
   private reducing(root: Value): Kernel | undefined {
     const cluster = clusterOf(root, this.options(true));
     if (!cluster || cluster.reductions.length === 0) return undefined;
-    const kernel = reductionKernel(cluster);
+    const kernel = reductionKernel(this.whole.based(cluster));
     if (kernel) return kernel;
     // Only the last one, which has all others below it.
     const refused = cluster.reductions.slice(0, -1).map(({ operation }) => operation);
     const smaller = clusterOf(root, { ...this.options(true), refused });
-    return smaller?.reductions.length === 1 ? reductionKernel(smaller) : undefined;
+    return smaller?.reductions.length === 1 ? reductionKernel(this.whole.based(smaller)) : undefined;
   }
 
   /** A loop; its result may take the place of an operand that is walked alike. */
   private loop(cluster: Cluster, target: Target): KernelStep {
-    const kernel = loopKernel(cluster, target);
+    const kernel = loopKernel(this.whole.based(cluster), this.whole.basedTarget(target));
     const inPlace: [Value, Value][] = [];
     const size = dtypes[target.value.type.dtype].bytes;
     const walks = new Map<Value, boolean>();
