@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { kindOf } from "../../src/engine/hlo/dtype.ts";
 import { compile } from "../../src/engine/compile/compile.ts";
 import { bindInputs } from "../../src/engine/hlo/bind.ts";
-import { type Tensor, toNumbers } from "../../src/engine/hlo/tensor.ts";
+import { fromNumbers, type Tensor, toNumbers } from "../../src/engine/hlo/tensor.ts";
 import { verify } from "../../src/engine/hlo/verify.ts";
 import { tensorOfNpy } from "../../src/engine/import/arrays.ts";
 import { jaxExport } from "../../src/engine/import/jax/export.ts";
@@ -15,7 +15,7 @@ import { hloProto } from "../../src/engine/import/jax/hlo/format.ts";
 import { evaluate } from "../../src/engine/interpret/interpret.ts";
 import type { Model, Signature } from "../../src/engine/model.ts";
 import { zipContent, zipEntries } from "../../src/formats/zip.ts";
-import { expectClose, sourceOf, type Tolerance } from "../support/models.ts";
+import { expectClose, openModel, sourceOf, type Tolerance } from "../support/models.ts";
 
 const folder = join(import.meta.dirname, "jax");
 const names = readdirSync(folder)
@@ -143,4 +143,16 @@ describe("ports", () => {
     expect(model.program("main", { y: [5, 4] }).inputs[0]!.type.shape).toEqual([10, 4]);
     expect(() => model.program("main", { x: [7, 4], y: [3, 4] })).toThrow(/shapes/i);
   });
+});
+
+test("modules within a SavedModel (jax2tf)", async () => {
+  const model = await openModel(sourceOf(join(folder, "xla_call")));
+  expect(model.missing).toEqual([]);
+  const golden = JSON.parse(readFileSync(join(folder, "xla_call/golden.json"), "utf8"));
+  const program = model.program(undefined, { x: [3, 3] });
+  verify(program);
+  const inputs = [fromNumbers("f32", [3, 3], golden.x), ...program.states.map(({ initial }) => initial)];
+  const results = evaluate(program, inputs);
+  program.outputs.forEach(({ name }, i) => expectClose(results[i]!, golden[name], {}, name));
+  expect(program.outputs.map(({ name }) => name).sort()).toEqual(["sums", "y", "z"]);
 });

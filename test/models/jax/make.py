@@ -506,6 +506,21 @@ def make(name):
         np.savez_compressed(f"{name}.npz", **inputs, **{f"out_{n}": stored(r) for n, r in enumerate(results)})
 
 
+def modules():
+    """The portable modules that make_tensorflow.py puts into a SavedModel, as jax2tf does."""
+    (b,) = export.symbolic_shape("b")
+    first = export.export(jax.jit(lambda w, x: (jnp.tanh(x @ w), jnp.cumsum(x, 1))))(
+        jax.ShapeDtypeStruct((3, 4), jnp.float32), jax.ShapeDtypeStruct((b, 3), jnp.float32)
+    )
+    choose = lambda x: lax.platform_dependent(x, cpu=lambda v: v + 1, tpu=lambda v: v * 2)
+    second = export.export(jax.jit(choose), platforms=["tpu", "cpu"])(jax.ShapeDtypeStruct((2, 4), jnp.float32))
+    for name, exported in {"first": first, "second": second}.items():
+        with open(f"xla_call/{name}.module", "wb") as file:
+            file.write(exported.mlir_module_serialized)
+
+
+if not sys.argv[1:]:
+    modules()
 for chosen in sys.argv[1:] or programs:
     try:
         make(chosen)

@@ -6,6 +6,7 @@ import { arrays } from "./ops/arrays.ts";
 import { contraction } from "./ops/contraction.ts";
 import { control } from "./ops/control.ts";
 import { gathers } from "./ops/gathers.ts";
+import { gradients } from "./ops/gradients.ts";
 import { image } from "./ops/image.ts";
 import { lists } from "./ops/lists.ts";
 import { math } from "./ops/math.ts";
@@ -15,6 +16,7 @@ import { random } from "./ops/random.ts";
 import { signal } from "./ops/signal.ts";
 import { slices } from "./ops/slices.ts";
 import { state } from "./ops/state.ts";
+import { xla } from "./ops/xla.ts";
 
 const topics = [
   math,
@@ -30,6 +32,7 @@ const topics = [
   control,
   lists,
   state,
+  xla,
 ];
 
 export const importers: ReadonlyMap<string, Importer> = new Map(topics.flatMap((topic) => Object.entries(topic)));
@@ -63,6 +66,10 @@ const notes: Readonly<Record<string, string>> = {
   ListDiff: "on constants only",
   NonMaxSuppression: "as many places as may be picked; those that were not are 0",
   NonMaxSuppressionV3: "as many places as may be picked; those that were not are 0",
+  RandomUniformInt: "other numbers than TensorFlow's, in each run",
+  TruncatedNormal: "other numbers than TensorFlow's, in each run",
+  CombinedNonMaxSuppression: "up to 512 images times classes",
+  Merge: "both branches are computed",
   RandomUniform: "other numbers than TensorFlow's, in each run",
   RandomStandardNormal: "other numbers than TensorFlow's, in each run",
   MatrixInverse: "up to 64 rows",
