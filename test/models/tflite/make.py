@@ -4,6 +4,7 @@
 import os, sys
 import numpy as np
 import flatbuffers
+from flatbuffers import flexbuffers
 from ai_edge_litert import schema_py_generated as s
 
 here = os.path.dirname(os.path.abspath(__file__))
@@ -33,17 +34,20 @@ def integers(shape, seed, low=-127, high=127):
     return np.random.RandomState(seed).randint(low, high + 1, shape)
 
 
-def model(name, op, inputs, outputs, options=None, extra=(), folder="ops"):
+def model(name, op, inputs, outputs, options=None, extra=(), folder="ops", custom=None):
     """One operator (its inputs may be None) whose inputs without data are the model's."""
     m = s.ModelT()
     m.version = 3
     m.description = ""
     m.buffers = [s.BufferT()]
     code = s.OperatorCodeT()
+    op_name, op = (op, "CUSTOM") if custom else (None, op)
     number = getattr(s.BuiltinOperator, op)
     code.builtinCode = number
     code.deprecatedBuiltinCode = min(number, 127)
     code.version = 1
+    if custom:
+        code.customCode = op_name
     m.operatorCodes = [code]
     g = s.SubGraphT()
     g.tensors, g.inputs, g.outputs = [], [], []
@@ -76,6 +80,8 @@ def model(name, op, inputs, outputs, options=None, extra=(), folder="ops"):
     o.outputs = [add(t) for t in outputs]
     o.intermediates = [add(t) for t in extra]
     g.outputs = list(o.outputs)
+    if custom:
+        o.customOptions = np.frombuffer(flexbuffers.Dumps(custom), np.uint8)
     if options is not None:
         kind = type(options).__name__[:-1]
         if hasattr(s.BuiltinOptions, kind):
@@ -290,6 +296,12 @@ def ops():
         ins = [const("f32", boxes), T("f32", [6]), const("i32", 4), const("f32", 0.5), const("f32", -0.3)] + ([const("f32", 0.5)] if n == 5 else [])
         outs = [T("i32", [4]), T("i32", [])] if n == 4 else [T("i32", [4]), T("f32", [4]), T("i32", [])]
         model(f"non_max_suppression_v{n}", op, ins, outs, opt(f"NonMaxSuppressionV{n}Options"))
+    anchors = np.stack([np.linspace(0.1, 0.9, 12), np.tile([0.3, 0.5, 0.7], 4), np.full(12, 0.3), np.tile([0.2, 0.4], 6)], 1)
+    settings = dict(max_detections=5, num_classes=3, nms_score_threshold=-0.2, nms_iou_threshold=0.3, y_scale=10.0, x_scale=10.0, h_scale=5.0, w_scale=5.0, detections_per_class=4)
+    for name, extra in (("fast", dict(max_classes_per_detection=1, use_regular_nms=False)), ("regular", dict(max_classes_per_detection=1, use_regular_nms=True))):
+        n = 5 * extra["max_classes_per_detection"]
+        model(f"detection_{name}", "TFLite_Detection_PostProcess", [T("f32", [1, 12, 4]), T("f32", [1, 12, 4]), const("f32", anchors)],
+              [T("f32", [1, n, 4]), T("f32", [1, n]), T("f32", [1, n]), T("f32", [1])], custom={**settings, **extra})
     # Recurrent layers in floats.
     w = lambda sh, seed: const("f32", numbers(sh, seed, 0.4))
     st = lambda sh: T("f32", sh, variable=True)

@@ -9,6 +9,7 @@ import { convolutions } from "./ops/convolution.ts";
 import { dense } from "./ops/dense.ts";
 import { elementwise } from "./ops/elementwise.ts";
 import { recurrent } from "./ops/recurrent.ts";
+import { customs } from "./ops/custom.ts";
 import { detection } from "./ops/detection.ts";
 import { reductions } from "./ops/reduce.ts";
 import { resizes } from "./ops/resize.ts";
@@ -31,7 +32,7 @@ export const operators: ReadonlyMap<string, Lower> = new Map(
   ].flatMap((table) => Object.entries(table)),
 );
 
-export const customOperators: ReadonlyMap<string, Lower> = new Map();
+export const customOperators: ReadonlyMap<string, Lower> = new Map(Object.entries(customs));
 
 /** Limits of what is built. */
 const notes: Readonly<Record<string, string>> = {

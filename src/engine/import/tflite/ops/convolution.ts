@@ -180,17 +180,14 @@ function transposed(kind: number, output: number, input: number, size: number, s
 
 /** Inputs: output shape, weights [out, height, width, in], input, bias. */
 const transposeConv: Lower = (node) => {
-  const { b } = node;
   const o = node.options(options.transposeConv);
-  const [, height, width, features] = node.numbers(0, "the output's shape");
+  const [, height, width] = node.numbers(0, "the output's shape");
   const [weights, x] = [node.input(1), node.input(2)];
   return transposedConvolution(node, x, weights, node.optional(3), {
     extents: [height!, width!],
-    features: features!,
     strides: [o.strideH, o.strideW],
     padding: o.padding,
     activation: o.activation,
-    b,
   });
 };
 
@@ -202,14 +199,12 @@ export function transposedConvolution(
   bias: Value | undefined,
   o: {
     extents: readonly number[];
-    features: number;
     strides: readonly number[];
     padding: number;
     activation: number;
-    b: Builder;
   },
 ): Value {
-  const { b } = o;
+  const { b } = node;
   if (x.type.shape.length !== 4 || weights.type.shape.length !== 4) throw new FormatError(`${b.origin}: rank`);
   const attributes: ConvolutionAttributes = {
     ...layout(2, { input: 3, output: 0, first: 1 }),

@@ -21,14 +21,15 @@ export interface Chosen {
 
 /**
  * Boxes [count, 4] of two corners (in any order), the best first, without those that overlap a chosen one by more than
- * the threshold. With a deviation, scores fall with the overlap instead (non_max_suppression.h).
+ * the threshold. With a deviation, scores fall with the overlap instead (non_max_suppression.h). `inclusive`: scores at
+ * the threshold count, overlaps at theirs do not, as the detection operator has it.
  */
 export function suppress(
   b: Builder,
   boxes: Value,
   scores: Value,
   limit: number,
-  thresholds: { overlap: Value; score: Value; deviation?: Value },
+  thresholds: { overlap: Value; score: Value; deviation?: Value; inclusive?: boolean },
 ): Chosen {
   const [count] = boxes.type.shape as [number];
   const corners = [0, 1, 2, 3].map((i) => column(b, boxes, i));
@@ -43,7 +44,8 @@ export function suppress(
   const { deviation } = thresholds;
   // Half the inverse of the deviation; zero turns the falling scores off.
   const soft = deviation && b.divide(b.scalar("f32", -0.5), deviation);
-  const starting = b.select(b.compare("GT", scores, thresholds.score), scores, never);
+  const [above, over] = thresholds.inclusive ? (["GE", "GT"] as const) : (["GT", "GE"] as const);
+  const starting = b.select(b.compare(above, scores, thresholds.score), scores, never);
   const operands = [
     b.scalar("i32", 0),
     starting,
@@ -78,7 +80,7 @@ export function suppress(
       const scaled = inner.select(isSoft, inner.multiply(left!, factor), left!);
       fallen = inner.select(inner.compare("GT", scaled, thresholds.score), scaled, never);
     }
-    const gone = inner.plain("or", inner.compare("GE", overlap, thresholds.overlap), inner.compare("EQ", left!, never));
+    const gone = inner.plain("or", inner.compare(over, overlap, thresholds.overlap), inner.compare("EQ", left!, never));
     let remaining = inner.select(gone, never, fallen);
     const places = inner.op("iota", [], { dtype: "i32", shape: [count], dimension: 0 });
     remaining = inner.select(inner.compare("EQ", places, best), never, remaining);
