@@ -1,7 +1,6 @@
 // The configurations of Keras objects: JSON whose members are checked when they are asked for.
 
-import { FormatError } from "../../../base/errors.ts";
-import { messageOf } from "../../../base/errors.ts";
+import { FormatError, messageOf } from "../../../base/errors.ts";
 import { utf8 } from "../../../base/text.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
@@ -13,15 +12,31 @@ export const isObject = (json: Json | undefined): json is JsonObject =>
   typeof json === "object" && json !== null && !Array.isArray(json);
 export const isList = (json: Json | undefined): json is readonly Json[] => Array.isArray(json);
 
+/** Deeper than any model is nested; what follows here may then use recursion. */
+const maximumDepth = 400;
+
+function checkDepth(json: Json, what: string): void {
+  let level: readonly Json[] = [json];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > maximumDepth) throw new FormatError(`${what}: nested more than ${maximumDepth} deep`);
+    level = level.flatMap((each) => (typeof each === "object" && each !== null ? Object.values(each) : []));
+  }
+}
+
 /** JSON text of a file. Python writes NaN and Infinity, which JSON does not have: they become null. */
 export function parseJson(source: Uint8Array | string, what: string): Json {
   const text = typeof source === "string" ? source : utf8(source);
+  const parse = (given: string): Json => {
+    const json = JSON.parse(given) as Json;
+    checkDepth(json, what);
+    return json;
+  };
   try {
-    return JSON.parse(text) as Json;
+    return parse(text);
   } catch (error) {
-    const plain = text.replace(/([[,:]\s*)(?:NaN|-?Infinity)(?=\s*[\],}])/g, "$1null");
+    if (error instanceof FormatError) throw error;
     try {
-      return JSON.parse(plain) as Json;
+      return parse(text.replace(/([[,:]\s*)(?:NaN|-?Infinity)(?=\s*[\],}])/g, "$1null"));
     } catch {
       throw new FormatError(`${what}: ${messageOf(error)}`, { cause: error });
     }
@@ -110,4 +125,15 @@ export function axisOf(axis: number, rank: number, what: string): number {
   const at = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(at) || at < 0 || at >= rank) throw new FormatError(`${what}: axis ${axis} of rank ${rank}`);
   return at;
+}
+
+/** Most parts that something is cut into or repeated: each is an operation, or an entry of a table. */
+const maximumParts = 1 << 16;
+
+/** A count of parts from a file, checked. */
+export function countOf(count: number, what: string): number {
+  if (!Number.isSafeInteger(count) || count < 1 || count > maximumParts) {
+    throw new FormatError(`${what}: ${count} is no count of at most ${maximumParts}`);
+  }
+  return count;
 }

@@ -94,12 +94,12 @@ function binderOf(file: HdfFile): Binder {
 /** The weights and the configuration of a folder that holds a pair; undefined when it is none. */
 function pairOf(files: ModelFiles): { config: string; weights: string } | undefined {
   const names = files.list("") ?? [];
-  const weights = names.filter((name) => name.endsWith(".weights.h5"));
-  const configs = names.filter((name) => name.endsWith(".json") && name !== "metadata.json");
-  if (weights.length !== 1) return undefined;
-  const stem = weights[0]!.slice(0, -".weights.h5".length);
-  const config = configs.find((name) => name === `${stem}.json`) ?? configs.find((name) => name === "config.json");
-  return config === undefined ? undefined : { config, weights: weights[0]! };
+  const stored = names.filter((name) => /\.(?:h5|hdf5)$/.test(name));
+  const [weights, ...more] = stored.length > 1 ? stored.filter((name) => name.endsWith(".weights.h5")) : stored;
+  if (weights === undefined || more.length > 0) return undefined;
+  const stem = weights.replace(/(?:\.weights)?\.\w+$/, "");
+  const config = [`${stem}.json`, "config.json", "model.json"].find((name) => names.includes(name));
+  return config === undefined ? undefined : { config, weights };
 }
 
 function hasModelConfig(bytes: Uint8Array): boolean {

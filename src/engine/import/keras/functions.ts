@@ -6,7 +6,7 @@ import type { Value } from "../../hlo/graph.ts";
 import type { Direction, OpName } from "../../hlo/ops.ts";
 import { elementCount, fromNumbers } from "../../hlo/tensor.ts";
 import { activations, elu, leakyRelu, logSoftmax } from "./activation.ts";
-import { axisOf } from "./config.ts";
+import { axisOf, countOf } from "./config.ts";
 import { einsum } from "./einsum.ts";
 import type { Invocation } from "./invocation.ts";
 import { isValue, type Item } from "./layer.ts";
@@ -190,7 +190,7 @@ const split: Function = (f) => {
   if (!sections) throw f.fail("has no sections");
   if (!Array.isArray(item)) {
     const count = sections[0]!;
-    if (count < 1 || extent % count !== 0) throw f.fail(`${extent} do not divide into ${count}`);
+    if (extent % countOf(count, f.call.layer.what) !== 0) throw f.fail(`${extent} do not divide into ${count}`);
     return between(
       f,
       x,
@@ -208,7 +208,7 @@ const unstack: Function = (f) => {
   const x = input(f);
   const { shape } = x.type;
   const axis = f.axis(0, shape.length, 2, "axis");
-  const places = Array.from({ length: shape[axis]! + 1 }, (_, i) => i);
+  const places = Array.from({ length: countOf(shape[axis]!, f.call.layer.what) + 1 }, (_, i) => i);
   return between(f, x, axis, places).map((part) =>
     f.b.reshape(
       part,
@@ -223,8 +223,7 @@ const tile: Function = (f) => {
   x = f.b.reshape(x, [...Array.from({ length: rank - x.type.shape.length }, () => 1), ...x.type.shape]);
   const from = rank - counts.length;
   for (const [i, count] of counts.entries()) {
-    if (count < 1) throw f.fail(`repeats ${count} times`);
-    if (count > 1)
+    if (countOf(count, f.call.layer.what) > 1)
       x = f.b.concatenate(
         Array.from({ length: count }, () => x),
         from + i,
@@ -661,7 +660,8 @@ export const functions: Readonly<Record<string, Function>> = {
         ? [0, f.number(undefined, 0, "start")]
         : [f.number(0, 0, "start"), f.number(undefined, 1, "stop")];
     const step = f.number(1, 2, "step");
-    const numbers = Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, i) => start + i * step);
+    const count = Math.max(0, Math.ceil((stop - start) / step));
+    const numbers = Array.from({ length: count && countOf(count, f.call.layer.what) }, (_, i) => start + i * step);
     return f.b.constant(fromNumbers("i32", [numbers.length], numbers));
   },
 };

@@ -3,6 +3,7 @@
 import { CerebroError } from "../../../base/errors.ts";
 import { fromNumbers } from "../../hlo/tensor.ts";
 import type { Value } from "../../hlo/graph.ts";
+import { countOf } from "./config.ts";
 import type { Call } from "./layer.ts";
 
 /** Elements of one dimension by constant indices. */
@@ -41,7 +42,7 @@ function along(call: Call, x: Value, axis: number, count: number, method: string
   const { b } = call;
   const extent = x.type.shape[axis]!;
   if (extent === count && method !== "bicubic") return x;
-  const scale = Math.fround(extent / count);
+  const scale = Math.fround(extent / countOf(count, call.layer.what));
   const inside = (index: number) => Math.min(Math.max(index, 0), extent - 1);
   const places = Array.from({ length: count }, (_, i) => Math.fround((i + 0.5) * scale));
   if (method === "nearest")

@@ -60,15 +60,13 @@ export type Binder = (root: Layer) => void;
 
 /** Weights of Keras 3 ("layers/dense/vars/0"); TensorFlow 2.12 and 2.13 wrote "_layer_checkpoint_dependencies". */
 export function bindPaths(files: readonly HdfFile[]): Binder {
-  const bind = (layer: Layer, places: readonly string[]): void => {
-    const groups = files.flatMap((file) =>
-      places.flatMap((place) => {
-        const group = file.root.get(`${place}/vars`);
-        return group?.names ? [{ file, group }] : [];
-      }),
-    );
+  const bind = (layer: Layer, place: string): void => {
+    const groups = files.flatMap((file) => {
+      const group = file.root.get(`${place}/vars`);
+      return group?.names ? [{ file, group }] : [];
+    });
     layer.weights = layer.variables.map((name, i) => {
-      const path = `${places[0]}/vars/${i}`;
+      const path = `${place}/vars/${i}`;
       for (const { file, group } of groups) {
         const object = group.get(String(i));
         if (object) return weightOf(file, object, path);
@@ -76,13 +74,11 @@ export function bindPaths(files: readonly HdfFile[]): Binder {
       throw new FormatError(`${layer.what}: weight ${name} (${path}) is not in the file`);
     });
     for (const { attribute, layer: inner } of layer.children) {
-      bind(
-        inner,
-        places.flatMap((place) => attribute.split("|").map((name) => (place === "" ? name : `${place}/${name}`))),
-      );
+      const places = attribute.split("|").map((name) => (place === "" ? name : `${place}/${name}`));
+      bind(inner, places.find((each) => files.some((file) => file.root.get(each) !== undefined)) ?? places[0]!);
     }
   };
-  return (root) => bind(root, [""]);
+  return (root) => bind(root, "");
 }
 
 /** One variable of one layer, in the order that old files and TensorFlow.js keep them. */

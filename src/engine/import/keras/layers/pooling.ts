@@ -1,6 +1,7 @@
 // Keras's pooling layers: windows, global, adaptive.
 
 import type { Value } from "../../../hlo/graph.ts";
+import { countOf } from "../config.ts";
 import type { Call, Row } from "../layer.ts";
 import { backFirst, channelsFirst, channelsLast, paddingMode, paddingOf, spatially } from "./spatial.ts";
 
@@ -69,7 +70,7 @@ const adaptive = (rank: number, kind: Kind): Row => ({
     // The window is a product of intervals, so one dimension after another gives the same.
     for (let axis = 1; axis <= rank; axis++) {
       const extent = x.type.shape[axis]!;
-      const count = output[axis - 1]!;
+      const count = countOf(output[axis - 1]!, config.what);
       const parts = Array.from({ length: count }, (_, i) => {
         const [from, to] = [Math.floor((i * extent) / count), Math.ceil(((i + 1) * extent) / count)];
         const start = x.type.shape.map((_n, at) => (at === axis ? from : 0));
