@@ -171,7 +171,7 @@ export function emitStore(
           }
           if (part?.kind === "requantization") {
             emitExpression(code, context, part.requantization.input, 4, push);
-            emitRequantization(code, part.requantization, (index) => code.get(operands[index]!.kept));
+            emitRequantization(code, part.requantization, (index) => push({ kind: "operand", index, dtype: "i32" }));
             return;
           }
           const { dtype: its, access, bytes, at: address, kept } = operands[leaf.index]!;

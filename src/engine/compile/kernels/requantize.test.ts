@@ -57,6 +57,7 @@ test.each([2 ** 9, 2 ** 12, 2 ** 17, 2 ** 31])("fixed-point products of sums bel
   for (let shift = -14; shift <= 0; shift++) {
     const varied = Array.from({ length: 12 }, (_, i) => Math.max(-14, shift - i));
     check(varied, { dtype: "i8", min: -128, max: 127 }, size);
+    check(varied, { dtype: "i8", min: -128, max: 127 }, size, 1);
     check([shift, shift, shift, shift, shift], { dtype: "i8", min: -100, max: 127 }, size);
     check([shift, shift, shift], { dtype: "i32", min: -(2 ** 31), max: 2 ** 31 - 1 }, size);
   }
