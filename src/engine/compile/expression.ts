@@ -46,8 +46,9 @@ const typed = (floats: number, integers: number, booleans?: number): Rule =>
     code.op(dtype === "i1" ? booleans! : isFloatLane(dtype) ? floats : integers);
   });
 
+/** A constant that is a number: NaN has to reach results through the slower instructions. */
 const isConstant = (expression: Expression | undefined): expression is Expression & { kind: "constant" } =>
-  expression?.kind === "constant";
+  expression?.kind === "constant" && !Number.isNaN(expression.value);
 
 /** Maximum or minimum. With a constant that is no NaN, the single instruction that keeps the other operand's NaN does. */
 function extremum(which: "max" | "min"): Rule {

@@ -119,7 +119,14 @@ function movement(operation: Operation, to: Builder): Value | undefined {
   if (is(operation, "slice")) {
     const { start, strides } = operation.attributes;
     const same = sameShape(operation.results[0]!.type.shape, x.type.shape);
-    return same && start.every((n) => n === 0) && strides.every((n) => n === 1) ? x : undefined;
+    if (same && start.every((n) => n === 0) && strides.every((n) => n === 1)) return x;
+    if (!is(producer, "slice")) return undefined;
+    const inner = producer.attributes;
+    const from = start.map((n, i) => inner.start[i]! + n * inner.strides[i]!);
+    const extents = operation.results[0]!.type.shape;
+    const steps = strides.map((n, i) => n * inner.strides[i]!);
+    const limit = from.map((n, i) => n + Math.max(0, extents[i]! - 1) * steps[i]! + Math.min(1, extents[i]!));
+    return to.op("slice", [producer.operands[0]!], { start: from, limit, strides: steps });
   }
   if (is(operation, "pad")) {
     const { low, high, interior } = operation.attributes;
