@@ -16,6 +16,8 @@ export interface AddedToken {
   readonly normalized: boolean;
   /** Left out when text is made of tokens again. */
   readonly special: boolean;
+  /** Known by its id only: text that looks like it is text. */
+  readonly hidden?: boolean;
 }
 
 export function addedTokenOf(config: Config): AddedToken {

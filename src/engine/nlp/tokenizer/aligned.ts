@@ -37,6 +37,14 @@ export class Aligned {
     return [at, at];
   }
 
+  /** Appends the places of units [from, to) to lists. */
+  copyPlaces(from: number, to: number, starts: number[], ends: number[]): void {
+    for (let i = from; i < to; i++) {
+      starts.push(this.starts ? this.starts[i]! : this.origin + i);
+      ends.push(this.ends ? this.ends[i]! : this.origin + i + 1);
+    }
+  }
+
   slice(from: number, to: number): Aligned {
     if (from === 0 && to === this.length) return this;
     const text = this.text.slice(from, to);
@@ -99,11 +107,7 @@ export class Edit {
 
   /** Units [from, to) as they are. */
   keep(from: number, to: number): void {
-    for (let i = from; i < to; i++) {
-      const [start, end] = this.from.range(i, i + 1);
-      this.starts.push(start);
-      this.ends.push(end);
-    }
+    this.from.copyPlaces(from, to, this.starts, this.ends);
     this.text += this.from.text.slice(from, to);
   }
 

@@ -62,18 +62,27 @@ export class Charsmap {
   byClusters(text: Aligned): Aligned {
     const edit = new Edit(text);
     let at = 0;
+    /** From here on nothing was changed. */
+    let kept = 0;
     const put = (part: string, wanted: string | undefined) => {
-      if (wanted === undefined) edit.keep(at, at + part.length);
-      else edit.put(wanted, at, at + part.length);
+      if (wanted !== undefined && wanted !== part) {
+        edit.keep(kept, at);
+        edit.put(wanted, at, at + part.length);
+        kept = at + part.length;
+      }
       at += part.length;
     };
     for (const cluster of clusters(text.text)) {
-      const whole = cluster.length < 6 && encoder.encode(cluster).length < 6 ? this.change(cluster) : undefined;
-      if (whole !== undefined) put(cluster, whole);
+      const whole =
+        cluster.length === 1 || (cluster.length < 6 && encoder.encode(cluster).length < 6)
+          ? this.change(cluster)
+          : undefined;
+      if (whole !== undefined || cluster.length === 1) put(cluster, whole);
       else for (const character of cluster) put(character, this.change(character));
     }
-    const result = edit.finish();
-    return result.text === text.text ? text : result;
+    if (kept === 0) return text;
+    edit.keep(kept, at);
+    return edit.finish();
   }
 
   /** As sentencepiece applies it: always the longest prefix. */

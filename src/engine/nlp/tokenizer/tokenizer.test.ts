@@ -4,7 +4,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { type Encoding, Tokenizer, tokenizerOf } from "./tokenizer.ts";
+import { FormatError } from "../../../base/errors.ts";
+import { tokenizerFrom } from "./open.ts";
+import { sentencePiece } from "./sentencepiece.ts";
+import { type Encoding, type Tokenizer, tokenizerOf } from "./tokenizer.ts";
 
 const root = resolve(import.meta.dirname, "../../../..");
 const folder = resolve(root, "test/models/nlp");
@@ -89,4 +92,62 @@ const minilm = resolve(root, ".cache/models/minilm/tokenizer.json");
 test.skipIf(!existsSync(minilm))("MiniLM's tokenizer gives the reference's ids", () => {
   const { truncation: _, padding: __, ...json } = JSON.parse(readFileSync(minilm, "utf8"));
   check(tokenizerOf(json), goldenOf("minilm"));
+});
+
+test.each(["sp-unigram", "sp-bpe"])("%s, a sentencepiece model, gives sentencepiece's ids", (name) => {
+  const tokenizer = sentencePiece(new Uint8Array(unpack(`${name}.model.gz`)));
+  const golden = goldenOf(name);
+  golden.ids.forEach((ids, i) => {
+    expect(tokenizer.encode(sentences[i * 100]!).ids, JSON.stringify(sentences[i * 100])).toEqual(ids);
+    expect(tokenizer.decode(ids)).toBe(golden.decoded[i]);
+  });
+  const wrong = sentences.filter((text, i) => fnv(tokenizer.encode(text).ids) !== golden.hashes[i]);
+  expect(wrong, `${wrong.length} sentences`).toEqual([]);
+});
+
+test("older files of BERT and GPT-2 say the same as tokenizer.json", () => {
+  const encode = (text: string) => new TextEncoder().encode(text);
+  const json = (name: string) => JSON.parse(unpack(`${name}.json.gz`).toString());
+  const { vocab } = json("wordpiece").model as { vocab: Record<string, number> };
+  const lines = Object.entries(vocab).toSorted((a, b) => a[1] - b[1]);
+  const bert = tokenizerFrom((name) =>
+    name === "vocab.txt" ? encode(`${lines.map(([token]) => token).join("\n")}\n`) : undefined,
+  );
+  check(bert!, goldenOf("wordpiece"));
+  const { model } = json("bpe-gpt2") as { model: { vocab: Record<string, number>; merges: [string, string][] } };
+  const merges = model.merges.map((pair) => pair.join(" ")).join("\n");
+  const files: Record<string, string> = {
+    "vocab.json": JSON.stringify(model.vocab),
+    "merges.txt": `#version: 0.2\n${merges}\n`,
+  };
+  const gpt = tokenizerFrom((name) => (files[name] === undefined ? undefined : encode(files[name])));
+  check(gpt!, goldenOf("bpe-gpt2"));
+});
+
+test("hostile words take no longer than their length allows", () => {
+  for (const name of ["wordpiece", "bpe-gpt2", "bpe-llama", "unigram", "precompiled"]) {
+    const tokenizer = tokenizerOf(JSON.parse(unpack(`${name}.json.gz`).toString()));
+    for (const word of ["ab".repeat(100_000), "the".repeat(70_000)]) {
+      const start = performance.now();
+      tokenizer.encode(word);
+      expect(performance.now() - start, name).toBeLessThan(2000);
+    }
+  }
+});
+
+test("broken descriptions are refused with what is wrong", () => {
+  const good = JSON.parse(unpack("bpe-llama.json.gz").toString());
+  const broken: [string, Record<string, unknown>][] = [
+    ["model", { model: null }],
+    ["is not built", { normalizer: { type: "Strange" } }],
+    ["merge 0", { model: { type: "BPE", vocab: { a: 0 }, merges: ["a b"] } }],
+    ["id -1", { model: { type: "WordLevel", vocab: { a: -1 }, unk_token: "a" } }],
+    ["repetition", { pre_tokenizer: { type: "Split", pattern: { Regex: "(a+)+$" }, behavior: "Isolated" } }],
+    ["is no base64", { normalizer: { type: "Precompiled", precompiled_charsmap: "%%" } }],
+    ["does not fit", { normalizer: { type: "Precompiled", precompiled_charsmap: "/////w==" } }],
+  ];
+  for (const [message, change] of broken) {
+    expect(() => tokenizerOf({ ...good, ...change }), message).toThrow(FormatError);
+    expect(() => tokenizerOf({ ...good, ...change })).toThrow(message);
+  }
 });

@@ -47,7 +47,7 @@ export class Tokenizer {
     this.parts = parts;
     this.template = parts.postprocessor ?? plainTemplate;
     const { added, normalizer } = parts;
-    this.verbatim = new AddedTokens(added.filter(({ normalized }) => !normalized));
+    this.verbatim = new AddedTokens(added.filter(({ normalized, hidden }) => !normalized && !hidden));
     this.normalized = new AddedTokens(
       added.filter(({ normalized }) => normalized),
       (content) => (normalizer ? normalizer(new Aligned(content)).text : content),
