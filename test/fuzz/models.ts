@@ -5,7 +5,8 @@ import { join, resolve } from "node:path";
 import { CerebroError, FormatError } from "../../src/base/errors.ts";
 import { evaluate } from "../../src/engine/interpret/interpret.ts";
 import { modelFormats } from "../../src/engine/import/index.ts";
-import type { ModelFiles, Source } from "../../src/engine/model.ts";
+import type { Program } from "../../src/engine/hlo/graph.ts";
+import type { Model, ModelFiles, Signature, Source } from "../../src/engine/model.ts";
 import { zeros } from "../../src/engine/hlo/tensor.ts";
 import { decodeImage } from "../../src/formats/image.ts";
 import { encode } from "fast-png";
@@ -18,6 +19,20 @@ const root = [resolve(import.meta.dirname, "../models"), resolve(import.meta.dir
 )!;
 const bytesOf = (path: string) => new Uint8Array(readFileSync(join(root, path)));
 
+/** The program for the extents that are usual, or for 2 where the model leaves them to its user. */
+function programOf(model: Model, { name, inputs }: Signature): Program {
+  try {
+    return model.program(name);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    const shapes = inputs.map((port) => [
+      port.name,
+      (port.shape ?? []).map((extent) => (typeof extent === "number" ? extent : 2)),
+    ]);
+    return model.program(name, Object.fromEntries(shapes));
+  }
+}
+
 /** Opens a model and builds the program of its first signature; small ones are run for a few steps. */
 function open(source: Source): void {
   try {
@@ -25,7 +40,7 @@ function open(source: Source): void {
     if (!model) throw new FormatError("no format of ours");
     const [signature] = model.signatures;
     if (!signature || model.missing.length > 0) return;
-    const program = model.program(signature.name);
+    const program = programOf(model, signature);
     if (program.body.operations.length > 200) return;
     const given = [
       ...program.inputs.map(({ type }) => zeros(type.dtype, type.shape)),
