@@ -65,7 +65,7 @@ function open({ name, bytes = new Uint8Array() }: Source): Model {
   const table = rootTable(bytes, "jax.export");
   const blob = table.bytes(exported.module);
   if (!blob || !isBytecode(blob)) throw new FormatError(`${name}: jax.export artifact without a module`);
-  const { module, producer } = readBytecode(blob.slice());
+  const { module, producer } = readBytecode(blob);
   const inPaths = leavesOf(table.table(exported.inTree), "jax.export");
   const outPaths = leavesOf(table.table(exported.outTree), "jax.export");
   const inShapes = shapesOf(table, exported.inAvals, exported.inIndices);

@@ -57,9 +57,13 @@ function dense(reader: Reader): Attribute {
     else element();
   };
   const at = scanner.position;
-  const text = scanner.peek('"') ? scanner.match(/"0x([0-9A-Fa-f]*)"/y) : undefined;
-  if (text) bytes = hexadecimal(text[1]!);
-  else if (scanner.peek('"')) scanner.fail("dense attributes of strings are not read");
+  if (scanner.peek('"') && scanner.text.startsWith('"0x', scanner.position)) {
+    const start = scanner.position + 3;
+    const end = scanner.text.indexOf('"', start);
+    if (end < 0) scanner.fail("a string is not closed");
+    bytes = hexadecimal(scanner.text, start, end);
+    scanner.position = end + 1;
+  } else if (scanner.peek('"')) scanner.fail("dense attributes of strings are not read");
   else if (scanner.peek("[")) list();
   else if (!scanner.peek(">")) {
     element();

@@ -81,13 +81,21 @@ export function denseBytes(type: RankedType, raw: Uint8Array): DenseAttribute {
   throw new FormatError(`dense attribute: ${showType(type)} needs ${count * width} bytes, has ${raw.length}`);
 }
 
-/** Bytes of hexadecimal digits. */
-export function hexadecimal(digits: string): Uint8Array {
-  const bytes = new Uint8Array(digits.length >> 1);
-  const value = (code: number) => (code <= 57 ? code - 48 : (code | 32) - 87);
-  for (let i = 0; i < bytes.length; i++) {
-    bytes[i] = (value(digits.charCodeAt(2 * i)) << 4) | value(digits.charCodeAt(2 * i + 1));
+const digitValues = Int8Array.from({ length: 256 }, (_, code) => {
+  const digit = Number.parseInt(String.fromCharCode(code), 16);
+  return Number.isNaN(digit) ? -1 : digit;
+});
+
+/** Bytes of the hexadecimal digits in a part of a text. Weights of 100 MB may come this way. */
+export function hexadecimal(text: string, start = 0, end = text.length): Uint8Array {
+  const bytes = new Uint8Array((end - start) >> 1);
+  let wrong = (end - start) & 1;
+  for (let i = 0, at = start; i < bytes.length; i++, at += 2) {
+    const value = (digitValues[text.charCodeAt(at) & 0xff]! << 4) | digitValues[text.charCodeAt(at + 1) & 0xff]!;
+    wrong |= value & ~0xff;
+    bytes[i] = value;
   }
+  if (wrong !== 0) throw new FormatError("dense attribute: hexadecimal digits expected, two for each byte");
   return bytes;
 }
 

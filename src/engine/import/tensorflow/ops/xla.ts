@@ -9,6 +9,6 @@ export const xla: Readonly<Record<string, Importer>> = {
     const module = c.attribute("module", "s") ?? c.fail("attribute module is missing");
     const platforms = c.texts("platforms");
     const platform = platforms.findIndex((name) => name.toLowerCase() === "cpu");
-    return callModule(c.b, module.slice(), c.xs(), { platform: Math.max(platform, 0) });
+    return callModule(c.b, module, c.xs(), { platform: Math.max(platform, 0) });
   },
 };
