@@ -334,5 +334,32 @@ def build():
         quantised, low, high = tf.quantization.quantize(a, -0.6, 0.7, tf.quint8)
         add("Dequantize", tf.quantization.dequantize(tf.bitcast(u, tf.quint8), -1.0, 2.0))
         add("UniformQuantize", tf.cast(tf.bitcast(R.UniformQuantize(input=a, scales=0.01, zero_points=3, Tout=tf.qint8, quantization_min_val=-128, quantization_max_val=127), tf.int8), tf.int32))
+
+        # Further ones.
+        for name in "SigmoidGrad TanhGrad SqrtGrad RsqrtGrad InvGrad ReciprocalGrad".split():
+            add(name, getattr(R, name)(y=p, dy=b))
+        for name in "EluGrad SeluGrad".split():
+            add(name, getattr(R, name)(gradients=b, outputs=a))
+        for name in "LeakyReluGrad Relu6Grad ReluGrad SoftplusGrad SoftsignGrad".split():
+            add(name, getattr(R, name)(gradients=b, features=wide))
+        add("BiasAddGrad", R.BiasAddGrad(out_backprop=image))
+        add("InTopKV2", R.InTopKV2(predictions=a, targets=[1, 3, 0], k=2))
+        for name in ("Mean", "Max", "Min", "Prod"):
+            add("Segment" + name, getattr(R, "Segment" + name)(data=a, segment_ids=[0, 0, 1]))
+        add("DenseBincount", R.DenseBincount(input=tf.abs(j), size=8, weights=tf.constant([], tf.float32)))
+        add("DenseBincount/binary", R.DenseBincount(input=tf.abs(j), size=8, weights=tf.constant([], tf.int32), binary_output=True))
+        add("Bincount", R.Bincount(arr=tf.abs(j), size=8, weights=a))
+        add("UnravelIndex", R.UnravelIndex(indices=[5, 11, 0] + at * 0, dims=[3, 4]))
+        add("DataFormatVecPermute", R.DataFormatVecPermute(x=[1, 2, 3, 4] + at * 0))
+        add("NthElement", R.NthElement(input=cube, n=1))
+        add("AdjustHue", tf.image.adjust_hue(tf.abs(image[..., :3]), 0.2))
+        add("AdjustSaturation", tf.image.adjust_saturation(tf.abs(image[..., :3]), 1.7))
+        both = tf.stack([corners[:, None] * 0.01, corners[::-1][:, None] * 0.01])
+        marks = tf.stack([tf.stack([scores, scores[::-1] * 0.9, scores * 0.5], 1), tf.stack([scores * 0.7, scores * 0.11, scores[::-1]], 1)])
+        for per_class in (False, True):
+            add(
+                f"CombinedNonMaxSuppression/{per_class}",
+                list(R.CombinedNonMaxSuppression(boxes=both, scores=marks, max_output_size_per_class=2, max_total_size=9, iou_threshold=0.5, score_threshold=0.2, pad_per_class=per_class)),
+            )
         definition = graph.as_graph_def()
     return definition, feeds, outputs

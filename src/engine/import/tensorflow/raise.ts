@@ -89,6 +89,10 @@ function findLoops(graph: Graph): Map<string, RaisedLoop> {
   }
   for (const [name, { variables, constants, condition }] of frames) {
     if (!condition) continue;
+    const bare = [...constants, ...variables.flatMap(({ enter, next }) => [enter, next])].find(
+      ({ inputs }) => inputs.length === 0,
+    );
+    if (bare) throw new FormatError(`${graph.name}: ${bare.op} '${bare.name}' has no input`);
     const outerInputs = [...variables.map(({ enter }) => enter), ...constants].flatMap(({ inputs }) => inputs);
     const raised: RaisedLoop = { name, variables, constants, condition, outerInputs };
     for (const { exit } of variables) if (exit !== undefined) loops.set(exit, raised);

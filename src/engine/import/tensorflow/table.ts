@@ -23,6 +23,7 @@ const topics = [
   arrays,
   slices,
   gathers,
+  gradients,
   neural,
   contraction,
   image,

@@ -30,18 +30,8 @@ export interface Frame {
 
 export const edgeKey = ({ node, output }: Edge): string => `${node}:${output}`;
 
-const assignments = new Set([
-  "Assign",
-  "AssignAdd",
-  "AssignSub",
-  "AssignVariableOp",
-  "AssignAddVariableOp",
-  "AssignSubVariableOp",
-  "ResourceScatterAdd",
-  "ResourceScatterUpdate",
-  "ScatterUpdate",
-  "ScatterAdd",
-]);
+/** Assign, AssignAddVariableOp, ResourceScatterUpdate, ScatterNdUpdate … */
+const assignment = /^(Assign(Add|Sub)?(VariableOp)?|(Resource)?Scatter(Nd)?(Add|Sub|Mul|Max|Min|Update))$/;
 /** Operations that are there for what they do to the user, not to the result. */
 const ignored = new Set(["Assert", "Print", "PrintV2", "NoOp", "CheckNumericsV2"]);
 const exits = new Set(["Exit", "RefExit"]);
@@ -232,7 +222,7 @@ export class Tracer implements Services {
   }
 
   private isEffect(node: Node): boolean {
-    if (assignments.has(node.op)) return true;
+    if (assignment.test(node.op)) return true;
     return [...calledBy(node), node.op].some((name) => {
       const graph = this.library.function(name);
       return graph !== undefined && this.hasEffects(graph);

@@ -3,15 +3,21 @@
 import type { Value } from "../../../hlo/graph.ts";
 import { elementCount, fromNumbers, sameShape, type Tensor, toNumbers } from "../../../hlo/tensor.ts";
 import { type Call, type Importer, isSpecial, type Item } from "../call.ts";
+import { scatterRows } from "./gathers.ts";
 import { part } from "./slices.ts";
-import { knownShape, readTensor } from "../tensors.ts";
+import type { TensorProto } from "../messages.ts";
+import { knownShape, readTensor, type Strings } from "../tensors.ts";
 
 const product = (list: readonly number[]) => list.reduce((a, n) => a * n, 1);
 const range = (n: number, from = 0) => Array.from({ length: n }, (_, i) => from + i);
+/** What was read: a loop's body is looked at more than once. */
+const read = new WeakMap<TensorProto, Tensor | Strings>();
+
 function constantNode(c: Call): Item {
   if (c.node.tensor) return c.services.constant(c.node.tensor);
   const proto = c.attribute("value", "tensor") ?? c.fail("attribute value is missing");
-  const value = readTensor(proto, c.origin);
+  let value = read.get(proto);
+  if (!value) read.set(proto, (value = readTensor(proto, c.origin)));
   return "kind" in value ? value : c.services.constant(value);
 }
 
@@ -373,6 +379,7 @@ export const arrays: Readonly<Record<string, Importer>> = {
   Unique: unique,
   UniqueV2: unique,
   UniqueWithCounts: unique,
+  UniqueWithCountsV2: unique,
   ListDiff: listDiff,
   LowerBound: bound("LT"),
   UpperBound: bound("LE"),
@@ -389,6 +396,37 @@ export const arrays: Readonly<Record<string, Importer>> = {
   DepthToSpace: depthToSpace,
   SpaceToDepth: spaceToDepth,
   Bitcast: (c) => c.b.op("bitcastConvert", [c.x(0)], { dtype: c.type("type") }),
+  DataFormatDimMap: (c) => {
+    const [from, to] = [c.text("src_format", "NHWC"), c.text("dst_format", "NCHW")];
+    const order = [...from].map((letter) => to.indexOf(letter));
+    const axes = c.numbers(0).map((axis) => order[axis < 0 ? axis + order.length : axis] ?? c.fail(`axis ${axis}`));
+    return c.b.numbers(c.dtype(0), c.shape(0), axes);
+  },
+  DataFormatVecPermute: (c) => {
+    const [from, to] = [c.text("src_format", "NHWC"), c.text("dst_format", "NCHW")];
+    const x = c.x(0);
+    const count = x.type.shape[0] ?? 0;
+    // Of two numbers the spatial ones are meant.
+    const kept = (format: string) => [...format].filter((letter) => count === format.length || /[HWD]/.test(letter));
+    const order = kept(to).map((letter) => kept(from).indexOf(letter));
+    return c.b.concatenate(
+      order.map((i) => part(c.b, x, 0, i, i + 1)),
+      0,
+    );
+  },
+  InplaceUpdate: (c) => {
+    const index = c.b.reshape(c.x(1), [elementCount(c.shape(1)), 1]);
+    return scatterRows(c.b, c.x(0), index, c.x(2), "replace");
+  },
+  NthElement: (c) => {
+    const { b } = c;
+    const x = c.x(0);
+    const last = x.type.shape.length - 1;
+    const n = c.number(1);
+    const at = c.flag("reverse") ? n : x.type.shape[last]! - 1 - n;
+    const [sorted] = b.all("topK", [x], { k: x.type.shape[last]! });
+    return b.reshape(part(b, sorted!, last, at, at + 1), x.type.shape.slice(0, -1));
+  },
   EnsureShape: (c) => {
     const wanted = c.shapeOf("shape");
     if (!wanted?.unknownRank && wanted && wanted.dim.every(({ size }) => size >= 0)) {

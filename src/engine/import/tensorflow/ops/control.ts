@@ -33,6 +33,21 @@ function whileLoop(c: Call): readonly Item[] {
     body: (items) => services.call(body, items),
   });
 }
+/** Inputs: first number, limit, step, values. */
+function forLoop(c: Call): readonly Item[] {
+  const { services } = c;
+  const body = c.target("body");
+  const step = c.number(2);
+  const results = loop(services, {
+    what: c.origin,
+    initial: [c.x(0), ...c.inputs.slice(3)],
+    invariant: c.inputs.slice(2).map(() => false),
+    condition: ([i]) => services.builder.compare(step > 0 ? "LT" : "GT", i as Value, c.x(1)),
+    body: ([i, ...rest]) => [services.builder.with("add", i as Value, step), ...services.call(body, [i!, ...rest])],
+  });
+  return results.slice(1);
+}
+
 /** One of several functions: only one is imported when it is known which. */
 function choose(c: Call, which: Value, branches: readonly NameAttrList[], inputs: readonly Item[]): readonly Item[] {
   const { services } = c;
@@ -151,6 +166,14 @@ export const control: Readonly<Record<string, Importer>> = {
     const item = c.item(0);
     return [item, item];
   },
+  For: forLoop,
+  FakeParam: (c) => {
+    // Stands for what the branch that is taken does not give.
+    const shape = (c.shapeOf("shape")?.dim ?? []).map(({ size }) => Math.max(0, size));
+    return c.b.full(c.type("dtype"), shape, 0);
+  },
+  GuaranteeConst: pass,
+  ControlTrigger: () => [],
   While: whileLoop,
   StatelessWhile: whileLoop,
   If: ifThenElse,

@@ -104,6 +104,25 @@ function segments(how: Combine, start: (dtype: DType, b: Builder) => Value, sort
   };
 }
 const zero = (dtype: DType, b: Builder) => b.scalar(dtype, 0);
+const one = (dtype: DType, b: Builder) => b.scalar(dtype, 1);
+
+/** How often (or with which weights) each number below a bound comes, in all or in each row. */
+function bincount(c: Call, x: Value, size: number, weights: Value): Value {
+  const { b } = c;
+  const { shape } = x.type;
+  const rank = shape.length;
+  const weighted = elementCount(weights.type.shape) > 0;
+  const dtype = c.type("T", weights.type.dtype);
+  const wide = [...shape, size];
+  const dimensions = range(rank);
+  const stretch = (value: Value) => b.op("broadcastInDim", [value], { shape: wide, dimensions });
+  const places = b.op("iota", [], { dtype: x.type.dtype, shape: wide, dimension: rank });
+  const hit = b.compare("EQ", stretch(x), places);
+  const counted = weighted ? stretch(b.convert(weights, dtype)) : b.full(dtype, wide, 1);
+  const axes = c.node.op === "Bincount" ? dimensions : [rank - 1];
+  if (c.flag("binary_output")) return b.convert(b.reduce("or", hit, axes), dtype);
+  return b.reduce("add", b.select(hit, counted, b.scalar(dtype, 0)), axes);
+}
 
 function reverseSequence(c: Call): Value {
   const { b } = c;
@@ -153,11 +172,50 @@ export const gathers: Readonly<Record<string, Importer>> = {
   TensorScatterMin: tensorScatter("minimum"),
   ScatterNdNonAliasingAdd: tensorScatter("add"),
   SegmentSum: segments("add", zero, true),
+  SegmentSumV2: segments("add", zero, false),
+  SegmentProd: segments("multiply", one, true),
+  SegmentProdV2: segments("multiply", one, false),
+  SegmentMax: segments("maximum", (dtype, b) => lowestFinite(dtype, b), true),
+  SegmentMaxV2: segments("maximum", (dtype, b) => lowestFinite(dtype, b), false),
+  SegmentMin: segments("minimum", (dtype, b) => highestFinite(dtype, b), true),
+  SegmentMinV2: segments("minimum", (dtype, b) => highestFinite(dtype, b), false),
+  SegmentMean: (c) => {
+    const sum = segments("add", zero, true)(c) as Value;
+    const ids = c.numbers(1);
+    const counts = range(sum.type.shape[0]!).map((i) => Math.max(1, ids.filter((id) => id === i).length));
+    const divisor = c.b.numbers(
+      sum.type.dtype,
+      sum.type.shape.map((n, i) => (i === 0 ? n : 1)),
+      counts,
+    );
+    return c.b.divide(sum, divisor);
+  },
+  DenseBincount: (c) => bincount(c, c.b.convert(c.x(0), "i32"), c.number(1), c.x(2)),
+  Bincount: (c) => bincount(c, c.x(0), c.number(1), c.x(2)),
+  UnravelIndex: (c) => {
+    const { b } = c;
+    const index = c.x(0);
+    const shape = c.numbers(1);
+    const { dtype } = index.type;
+    let rest = index;
+    const rows = [...shape].reverse().map((extent) => {
+      const size = b.scalar(dtype, extent);
+      const place = b.binary("remainder", rest, size);
+      rest = b.divide(rest, size);
+      return b.reshape(place, [1, ...index.type.shape]);
+    });
+    return b.concatenate(rows.reverse(), 0);
+  },
   UnsortedSegmentSum: segments("add", zero, false),
-  UnsortedSegmentProd: segments("multiply", (dtype, b) => b.scalar(dtype, 1), false),
+  UnsortedSegmentProd: segments("multiply", one, false),
   UnsortedSegmentMax: segments("maximum", (dtype, b) => lowestFinite(dtype, b), false),
-  UnsortedSegmentMin: segments("minimum", (dtype, b) => b.plain("negate", lowestFinite(dtype, b)), false),
+  UnsortedSegmentMin: segments("minimum", (dtype, b) => highestFinite(dtype, b), false),
   ReverseSequence: reverseSequence,
   DynamicStitch: dynamicStitch,
   ParallelDynamicStitch: dynamicStitch,
 };
+function highestFinite(dtype: DType, b: Builder): Value {
+  if (dtype === "f32") return b.scalar(dtype, 3.4028234663852886e38);
+  if (dtype === "f64") return b.scalar(dtype, Number.MAX_VALUE);
+  return b.highest(dtype);
+}

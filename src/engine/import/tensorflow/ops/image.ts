@@ -289,6 +289,9 @@ function suppress(b: Builder, { boxes, scores, count, overlap, threshold, sigma 
   const [, places, picked, done] = b.all("while", initial, {} as never, [condition, body]);
   return [places!, picked!, done!];
 }
+/** Most loops that one operation may become. */
+const maximumSuppressions = 512;
+
 const none = (c: Call) => c.b.scalar("f32", -3.4028234663852886e38);
 const asFloat = (c: Call, i: number) => c.b.reshape(c.b.convert(c.x(i), "f32"), []);
 /** Inputs: boxes, scores, how many, overlap, score, sigma. */
@@ -307,9 +310,82 @@ function suppression(c: Call, sigma: boolean): Value[] {
   });
 }
 
-function rgbToHsv(c: Call): Value {
+/** The best boxes of all classes together: each class on its own first. */
+function combined(c: Call): Value[] {
   const { b } = c;
-  const x = c.x(0);
+  const [boxes, scores] = [c.x(0), c.x(1)];
+  const [batch, count, groups] = boxes.type.shape as [number, number, number];
+  const classes = scores.type.shape[2]!;
+  const perClass = Math.min(c.number(2), count);
+  const most = c.number(3);
+  const total = c.flag("pad_per_class") ? Math.min(most, c.number(2) * classes) : most;
+  if (batch * classes > maximumSuppressions) c.unsupported(`${batch * classes} suppressions in one graph`);
+  const [overlap, threshold] = [asFloat(c, 4), asFloat(c, 5)];
+  const low = b.scalar("f32", -Infinity);
+  const images = range(batch).map((i) => {
+    const picked = range(classes).map((k) => {
+      const group = groups === 1 ? 0 : k;
+      const own = b.reshape(b.slice(boxes, [i, 0, group, 0], [i + 1, count, group + 1, 4]), [count, 4]);
+      const marks = b.reshape(b.slice(scores, [i, 0, k], [i + 1, count, k + 1]), [count]);
+      const found = suppress(b, { boxes: own, scores: marks, count: perClass, overlap, threshold, sigma: undefined });
+      const [places, values, done] = found as [Value, Value, Value];
+      const used = b.compare("LT", b.op("iota", [], { dtype: "i32", shape: [perClass], dimension: 0 }), done);
+      return { values: b.select(used, values, low), boxes: take(b, own, places, 0) };
+    });
+    const missing = Math.max(0, total - perClass * classes);
+    const pad = (x: Value, value: Value) =>
+      b.pad(
+        x,
+        x.type.shape.map(() => 0),
+        x.type.shape.map((_, axis) => (axis === 0 ? missing : 0)),
+        value,
+      );
+    const all = pad(
+      b.concatenate(
+        picked.map(({ values }) => values),
+        0,
+      ),
+      low,
+    );
+    const corners = pad(
+      b.concatenate(
+        picked.map((each) => each.boxes),
+        0,
+      ),
+      b.scalar("f32", 0),
+    );
+    const [best, at] = b.all("topK", [all], { k: total }) as [Value, Value];
+    const valid = b.compare("GT", best, low);
+    const chosen = take(b, corners, at, 0);
+    const clipped = c.flag("clip_boxes", true) ? b.clamp(chosen, 0, 1) : chosen;
+    const kind = b.convert(b.divide(at, b.scalar("i32", perClass)), "f32");
+    const zero = b.scalar("f32", 0);
+    const wide = b.op("broadcastInDim", [valid], { shape: [total, 4], dimensions: [0] });
+    return [
+      b.select(wide, clipped, zero),
+      b.select(valid, best, zero),
+      b.select(valid, kind, zero),
+      b.reduce("add", b.convert(valid, "i32"), [0]),
+    ];
+  });
+  return range(4).map((k) =>
+    b.concatenate(
+      images.map((each) => b.reshape(each[k]!, [1, ...each[k]!.type.shape])),
+      0,
+    ),
+  );
+}
+
+/** RGB of which hue and saturation are changed. */
+function adjustHsv(c: Call, change: (hue: Value, saturation: Value) => [Value, Value]): Value {
+  const { b } = c;
+  const hsv = rgbToHsv(b, c.x(0));
+  const last = hsv.type.shape.length - 1;
+  const [hue, saturation, value] = range(3).map((i) => part(b, hsv, last, i, i + 1)) as [Value, Value, Value];
+  return hsvToRgb(b, b.concatenate([...change(hue, saturation), value], last));
+}
+
+function rgbToHsv(b: Builder, x: Value): Value {
   const last = x.type.shape.length - 1;
   const [red, green, blue] = range(3).map((i) => part(b, x, last, i, i + 1)) as [Value, Value, Value];
   const zero = b.scalar(x.type.dtype, 0);
@@ -327,9 +403,7 @@ function rgbToHsv(c: Call): Value {
   const wrapped = b.select(b.compare("LT", safe, zero), b.with("add", safe, 1), safe);
   return b.concatenate([wrapped, saturation, value], last);
 }
-function hsvToRgb(c: Call): Value {
-  const { b } = c;
-  const x = c.x(0);
+function hsvToRgb(b: Builder, x: Value): Value {
   const last = x.type.shape.length - 1;
   const [hue, saturation, value] = range(3).map((i) => part(b, x, last, i, i + 1)) as [Value, Value, Value];
   const six = b.with("multiply", hue, 6);
@@ -405,7 +479,14 @@ export const image: Readonly<Record<string, Importer>> = {
     return [places!, count!];
   },
   NonMaxSuppressionV5: (c) => suppression(c, true),
-  RGBToHSV: rgbToHsv,
-  HSVToRGB: hsvToRgb,
+  RGBToHSV: (c) => rgbToHsv(c.b, c.x(0)),
+  HSVToRGB: (c) => hsvToRgb(c.b, c.x(0)),
+  AdjustHue: (c) =>
+    adjustHsv(c, (hue, saturation) => {
+      const turned = c.b.add(hue, c.x(1));
+      return [c.b.subtract(turned, c.b.plain("floor", turned)), saturation];
+    }),
+  AdjustSaturation: (c) => adjustHsv(c, (hue, saturation) => [hue, c.b.clamp(c.b.multiply(saturation, c.x(1)), 0, 1)]),
+  CombinedNonMaxSuppression: combined,
   AdjustContrastv2: adjustContrast,
 };

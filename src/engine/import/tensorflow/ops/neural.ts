@@ -558,18 +558,26 @@ export const neural: Readonly<Record<string, Importer>> = {
     const chosen = c.b.compare("EQ", places, c.b.along(labels, logits.type.shape, 0));
     return crossEntropy(c.b, logits, c.b.convert(chosen, logits.type.dtype));
   },
-  Relu6Grad: (c) => {
-    const [given, x] = [c.x(0), c.x(1)];
-    const zero = c.b.scalar(x.type.dtype, 0);
-    const inside = c.b.binary("and", c.b.compare("GT", x, zero), c.b.compare("LT", x, c.b.scalar(x.type.dtype, 6)));
-    return c.b.select(inside, given, zero);
+  BatchNormWithGlobalNormalization: (c) => {
+    const [x, mean, variance, offset, scale] = c.xs() as [Value, Value, Value, Value, Value];
+    const root = c.b.plain("rsqrt", c.b.with("add", variance, c.float("variance_epsilon")));
+    const factor = c.flag("scale_after_normalization") ? c.b.multiply(root, scale) : root;
+    return c.b.add(c.b.multiply(c.b.subtract(x, mean), factor), offset);
   },
-  ReluGrad: (c) => {
-    const [given, x] = [c.x(0), c.x(1)];
-    const zero = c.b.scalar(x.type.dtype, 0);
-    return c.b.select(c.b.compare("GT", x, zero), given, zero);
-  },
+  InTopK: (c) => inTopK(c, c.x(0), c.x(1), c.integer("k")),
+  InTopKV2: (c) => inTopK(c, c.x(0), c.x(1), c.number(2)),
 };
+
+/** Whether fewer than k of a row are larger than its target. */
+function inTopK(c: Call, predictions: Value, targets: Value, k: number): Value {
+  const { b } = c;
+  const { shape } = predictions.type;
+  const places = b.op("iota", [], { dtype: targets.type.dtype, shape, dimension: 1 });
+  const chosen = b.compare("EQ", places, b.along(targets, shape, 0));
+  const own = b.reduce("add", b.select(chosen, predictions, b.scalar(predictions.type.dtype, 0)), [1]);
+  const larger = b.compare("GT", predictions, b.along(own, shape, 0));
+  return b.compare("LT", b.reduce("add", b.convert(larger, "i32"), [1]), b.scalar("i32", k));
+}
 
 function matMul(c: Call): Value {
   return c.b.matmul(c.x(0), c.x(1), {

@@ -194,4 +194,25 @@ export const random: Readonly<Record<string, Importer>> = {
   StatelessRandomUniformFullIntV2: keyed(fullInteger),
   RandomUniform: unseeded("UNIFORM"),
   RandomStandardNormal: unseeded("NORMAL"),
+  RandomUniformInt: (c) => {
+    const { b } = c;
+    const [low, high] = [c.x(1), c.x(2)];
+    const drawn = b.op("rng", [b.scalar("f64", 0), b.scalar("f64", 1)], {
+      distribution: "UNIFORM",
+      shape: c.numbers(0),
+    });
+    const width = b.convert(b.subtract(high, low), "f64");
+    return b.add(b.convert(b.plain("floor", b.multiply(drawn, width)), low.type.dtype), low);
+  },
+  TruncatedNormal: (c) => {
+    const { b } = c;
+    const dtype = floatOnly(c);
+    // Uniform between the two ends of the distribution, then back through it.
+    const edge = 0.9544997361036416;
+    const drawn = b.op("rng", [b.scalar(dtype, -edge), b.scalar(dtype, edge)], {
+      distribution: "UNIFORM",
+      shape: c.numbers(0),
+    });
+    return b.with("multiply", b.plain("erfInv", drawn), Math.SQRT2);
+  },
 };

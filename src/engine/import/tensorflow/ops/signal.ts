@@ -216,15 +216,13 @@ function transposed(b: Builder, x: Value): Value {
   return b.transpose(x, [...range(rank - 2), rank - 1, rank - 2]);
 }
 
-export const signal: Readonly<Record<string, Importer>> = {
+const current: Readonly<Record<string, Importer>> = {
   FFT: fft("FFT", 1),
   FFT2D: fft("FFT", 2),
   FFT3D: fft("FFT", 3),
   IFFT: fft("IFFT", 1),
   IFFT2D: fft("IFFT", 2),
   IFFT3D: fft("IFFT", 3),
-  BatchFFT: fft("FFT", 1),
-  BatchIFFT: fft("IFFT", 1),
   RFFT: realFft(1),
   RFFT2D: realFft(2),
   RFFT3D: realFft(3),
@@ -232,13 +230,10 @@ export const signal: Readonly<Record<string, Importer>> = {
   IRFFT2D: inverseRealFft(2),
   IRFFT3D: inverseRealFft(3),
 
-  BatchMatrixBandPart: bandPart,
   MatrixBandPart: bandPart,
-  BatchMatrixDiag: matrixDiag,
   MatrixDiag: matrixDiag,
   MatrixDiagV2: matrixDiag,
   MatrixDiagV3: matrixDiag,
-  BatchMatrixDiagPart: matrixDiagPart,
   MatrixDiagPart: matrixDiagPart,
   MatrixDiagPartV2: matrixDiagPart,
   MatrixDiagPartV3: matrixDiagPart,
@@ -259,4 +254,14 @@ export const signal: Readonly<Record<string, Importer>> = {
     const { determinant } = eliminate(c, c.x(0), identity(c.b, c.x(0)));
     return [c.b.plain("sign", determinant), c.b.plain("log", c.b.plain("abs", determinant))];
   },
+};
+
+/** TensorFlow's first names for the same: BatchCholesky, BatchMatrixInverse. */
+const batched = ["Cholesky", "MatrixTriangularSolve", "MatrixInverse", "MatrixSolve", "MatrixDeterminant"].concat(
+  ["MatrixBandPart", "MatrixDiag", "MatrixDiagPart", "MatrixSetDiag"],
+  ["FFT", "FFT2D", "FFT3D", "IFFT", "IFFT2D", "IFFT3D"],
+);
+export const signal: Readonly<Record<string, Importer>> = {
+  ...current,
+  ...Object.fromEntries(batched.map((name) => [`Batch${name}`, current[name]!])),
 };
