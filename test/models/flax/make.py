@@ -76,6 +76,8 @@ def torch_model(name, cls, config, inputs, outputs=None, short=False, **options)
             torch.nn.init.normal_(buffer, 0, 0.2)
         if buffer_name.endswith("running_var"):
             torch.nn.init.uniform_(buffer, 0.5, 1.5)
+        if buffer_name == "final_logits_bias":
+            torch.nn.init.normal_(buffer, 0, 0.1)
     path = folder(name)
     if short:
         model.bfloat16()
@@ -233,6 +235,18 @@ def generators():
     clip = jnp.clip
     jnp.clip = lambda x, a_min=None, a_max=None: clip(x, a_min, a_max)
     flax_model("t5-flax", t.FlaxT5ForConditionalGeneration, t.T5Config(**t5), inputs)
+
+    bart = dict(d_model=24, encoder_layers=2, decoder_layers=1, encoder_attention_heads=4, decoder_attention_heads=3,
+                encoder_ffn_dim=40, decoder_ffn_dim=36, vocab_size=79, max_position_embeddings=40, init_std=0.2,
+                decoder_start_token_id=2, pad_token_id=1, bos_token_id=0, eos_token_id=2, forced_eos_token_id=None)
+    inputs = {**text_inputs(types=False, roberta=True), "decoder_input_ids": inputs["decoder_input_ids"]}
+    for name, cls, config in (
+            ("bart", t.BartForConditionalGeneration, t.BartConfig(**bart)),
+            ("marian", t.MarianMTModel, t.MarianConfig(**bart, scale_embedding=True, activation_function="swish"))):
+        made = torch_model(name, cls, config, inputs, ["logits", "encoder_last_hidden_state"])
+        if made:
+            generated(*made, prompts, 24)
+    flax_model("mbart-flax", t.FlaxMBartForConditionalGeneration, t.MBartConfig(**bart), inputs)
 
 
 def flax_models():

@@ -4,6 +4,7 @@ import { UnsupportedFormat } from "../../../base/errors.ts";
 import type { ModelFiles, ModelFormat, OpSupport, Source } from "../../model.ts";
 import { openWeights } from "../flax/open.ts";
 import type { Design } from "./architecture.ts";
+import { bart, bartTypes } from "./bart.ts";
 import { Config, parseObject } from "./config.ts";
 import type { TransformerModel } from "./contract.ts";
 import { decoder, decoderTypes } from "./decoder.ts";
@@ -18,6 +19,7 @@ import { resnet, vit } from "./vision.ts";
 export const designs: Readonly<Record<string, Design>> = {
   ...Object.fromEntries(encoderTypes.map((type) => [type, encoder])),
   ...Object.fromEntries(decoderTypes.map((type) => [type, decoder])),
+  ...Object.fromEntries(bartTypes.map((type) => [type, bart])),
   t5,
   mt5: t5,
   vit,

@@ -23,9 +23,11 @@ const harmless = new RegExp(
     String.raw`(^|\.)(num_batches_tracked|position_ids|token_type_ids|rotary_emb\.inv_freq|step)$`,
     String.raw`(attn|attention)\.(masked_)?bias$`,
     String.raw`^(opt_state|rng)\b`,
+    // Sines and cosines, which are computed.
+    String.raw`^model\.(encoder|decoder)\.embed_positions\.weight$`,
     // Second names of the output layer's bias and of tied tables.
     String.raw`^(cls\.predictions|lm_head|predictions)\.decoder\.bias$`,
-    String.raw`^(encoder|decoder)\.embed_tokens\.weight$`,
+    String.raw`^(model\.)?(encoder|decoder)\.embed_tokens\.weight$`,
   ].join("|"),
 );
 /** How many names a message lists. */

@@ -65,3 +65,17 @@ function llama3(frequency: number, scaling: Config): number {
   const smooth = (context / wave - low) / (high - low);
   return fround((1 - smooth) * (frequency / factor) + smooth * frequency);
 }
+
+/** Positions as sines, then cosines, of angles that fall with the place in the vector: Marian's and Pegasus's order. */
+export function sinusoids(length: number, width: number): Tensor {
+  const table = zeros("f32", [length, width]);
+  const half = Math.ceil(width / 2);
+  for (let position = 0; position < length; position++) {
+    for (let i = 0; i < width; i++) {
+      const pair = i < half ? i : i - half;
+      const angle = position / 10000 ** ((2 * pair) / width);
+      table.data[position * width + i] = i < half ? Math.sin(angle) : Math.cos(angle);
+    }
+  }
+  return table;
+}

@@ -2,19 +2,11 @@
 // 2020), and what Transformers' module computes.
 
 import type { Value } from "../../hlo/graph.ts";
-import {
-  type Design,
-  type Entry,
-  type Extents,
-  floats,
-  ids,
-  savedClass,
-  type StateType,
-  type Values,
-} from "./architecture.ts";
+import type { Design } from "./architecture.ts";
 import { type Config, mostLayers } from "./config.ts";
-import { longestCache, tokensOf } from "./decoder.ts";
+import { longestCache } from "./decoder.ts";
 import type { Network } from "./network.ts";
+import { type Pair, pairOf, type Sight } from "./pair.ts";
 import { bucketOf } from "./positions.ts";
 
 interface Sizes {
@@ -120,12 +112,6 @@ function encode(net: Network, tokens: Value, mask: Value, sizes: Sizes): Value {
   return net.rmsNorm(x, "encoder.final_layer_norm", sizes.epsilon);
 }
 
-/** What a decoder's layer attends to: itself (given its new keys and values), and the encoder. */
-interface Sight {
-  own(layer: number, q: Value, k: Value, v: Value): Value;
-  encoder(layer: number, q: Value): Value;
-}
-
 function decode(net: Network, tokens: Value, sight: Sight, sizes: Sizes): Value {
   let x = embed(net, tokens, sizes);
   for (let i = 0; i < sizes.decoderLayers; i++) {
@@ -158,151 +144,37 @@ function crossed(net: Network, hidden: Value, layer: number, sizes: Sizes): { k:
   return { k: project(net, hidden, `${at}k`, sizes), v: project(net, hidden, `${at}v`, sizes) };
 }
 
+/** Biases of one query at `position` to every entry of the cache: a window of those of all distances. */
+function windowBias(net: Network, position: Value, length: number, sizes: Sizes): Value {
+  const all = distanceBias(
+    net,
+    "decoder",
+    { rows: 1, columns: 2 * length - 1, at: (_, column) => column - (length - 1) },
+    sizes,
+  );
+  const zero = net.scalar("i32", 0);
+  const start = net.subtract(net.scalar("i32", length - 1), position);
+  return net.op("dynamicSlice", [all, zero, zero, zero, start], { sizes: [1, sizes.heads, 1, length] });
+}
+
 export const t5: Design = (config) => {
   const sizes = sizesOf(config);
-  const { width, heads, headWidth, vocabulary, decoderLayers } = sizes;
-  const cacheLength = Math.min(config.size("n_positions", 512), longestCache);
-  const text = [ids("input_ids", "batch", "sequence"), ids("attention_mask", "batch", "sequence")];
-  const saved = savedClass(config);
-  const task = { labels: [], problem: undefined, maximumLength: cacheLength, imageSize: undefined };
-  const limits = { sequence: longestCache, target: longestCache };
-
-  if (saved.endsWith("EncoderModel")) {
-    const alone: Entry = {
-      signature: {
-        name: "default",
-        inputs: text,
-        outputs: [floats("last_hidden_state", "batch", "sequence", width)],
-      },
-      limits,
-      write: (net, { input_ids: tokens, attention_mask: mask }) => ({
-        outputs: { last_hidden_state: encode(net, tokens!, mask!, sizes) },
-      }),
-    };
-    return { task: { ...task, name: "features" }, entries: [alone] };
-  }
-
-  const whole: Entry = {
-    signature: {
-      name: "default",
-      inputs: [...text, ids("decoder_input_ids", "batch", "target")],
-      outputs: [
-        floats("logits", "batch", "target", vocabulary),
-        floats("encoder_last_hidden_state", "batch", "sequence", width),
-      ],
-    },
-    limits,
-    write: (net, { input_ids: tokens, attention_mask: mask, decoder_input_ids: target }) => {
-      const hidden = encode(net, tokens!, mask!, sizes);
-      const [, n] = target!.type.shape as [number, number];
-      const places = distanceBias(net, "decoder", { rows: n, columns: n, at: (row, column) => column - row }, sizes);
-      const bias = net.add(places, net.causalBias(n, n));
-      const encoderBias = net.maskBias(mask!);
-      const x = decode(
-        net,
-        target!,
-        {
-          own: (_, q, k, v) => net.attend(q, k, v, { bias }),
-          encoder: (layer, q) => {
-            const { k, v } = crossed(net, hidden, layer, sizes);
-            return net.attend(q, k, v, { bias: encoderBias });
-          },
-        },
-        sizes,
-      );
-      return { outputs: { logits: logits(net, x, sizes), encoder_last_hidden_state: hidden } };
-    },
+  const style: Pair = {
+    ...sizes,
+    keyWidth: sizes.headWidth,
+    maximumLength: longestCache,
+    cacheLength: Math.min(config.size("n_positions", 512), longestCache),
+    encode: (net, tokens, mask) => encode(net, tokens, mask, sizes),
+    crossed: (net, hidden, layer) => crossed(net, hidden, layer, sizes),
+    decode: (net, tokens, _, sight) => decode(net, tokens, sight, sizes),
+    logits: (net, x) => logits(net, x, sizes),
+    bias: (net, n) =>
+      net.add(
+        distanceBias(net, "decoder", { rows: n, columns: n, at: (row, column) => column - row }, sizes),
+        net.causalBias(n, n),
+      ),
+    stepBias: (net, position, length) =>
+      net.add(windowBias(net, position, length, sizes), net.causalBias(1, length, position)),
   };
-
-  const layers = Array.from({ length: decoderLayers }, (_, i) => i);
-  const cache = (name: string, batch: number): StateType => ({
-    name,
-    dtype: "f32",
-    shape: [batch, heads, cacheLength, headWidth],
-  });
-  const encoderStates = ({ batch }: Extents): StateType[] => [
-    { name: "encoder.mask", dtype: "f32", shape: [batch!, cacheLength] },
-    ...layers.flatMap((i) => [cache(`encoder.key.${i}`, batch!), cache(`encoder.value.${i}`, batch!)]),
-  ];
-  const ownStates = ({ batch }: Extents): StateType[] =>
-    layers.flatMap((i) => [cache(`key.${i}`, batch!), cache(`value.${i}`, batch!)]);
-
-  const first: Entry = {
-    signature: { name: "encode", inputs: text, outputs: [floats("last_hidden_state", "batch", "sequence", width)] },
-    limits: { sequence: cacheLength },
-    states: encoderStates,
-    write: (net, { input_ids: tokens, attention_mask: mask }) => {
-      const hidden = encode(net, tokens!, mask!, sizes);
-      const [, n] = tokens!.type.shape as [number, number];
-      const rest = cacheLength - n;
-      const states: Record<string, Value> = {
-        "encoder.mask": net.pad(net.convert(mask!, "f32"), [0, 0], [0, rest]),
-      };
-      for (const i of layers) {
-        const { k, v } = crossed(net, hidden, i, sizes);
-        states[`encoder.key.${i}`] = net.pad(k, [0, 0, 0, 0], [0, 0, rest, 0]);
-        states[`encoder.value.${i}`] = net.pad(v, [0, 0, 0, 0], [0, 0, rest, 0]);
-      }
-      return { outputs: { last_hidden_state: hidden }, states };
-    },
-  };
-
-  /** Biases of one query at `position` to every entry of the cache: a window of those of all distances. */
-  const windowBias = (net: Network, position: Value): Value => {
-    const all = distanceBias(
-      net,
-      "decoder",
-      { rows: 1, columns: 2 * cacheLength - 1, at: (_, column) => column - (cacheLength - 1) },
-      sizes,
-    );
-    const zero = net.scalar("i32", 0);
-    const start = net.subtract(net.scalar("i32", cacheLength - 1), position);
-    return net.op("dynamicSlice", [all, zero, zero, zero, start], { sizes: [1, heads, 1, cacheLength] });
-  };
-
-  const step: Entry = {
-    signature: {
-      name: "decode",
-      inputs: [ids("decoder_input_ids", "batch", 1), ids("position")],
-      outputs: [floats("logits", "batch", vocabulary)],
-    },
-    states: (extents) => [...encoderStates(extents), ...ownStates(extents)],
-    write: (net, { decoder_input_ids: tokens, position }, caches: Values) => {
-      const updated: Record<string, Value> = {};
-      const bias = net.add(windowBias(net, position!), net.causalBias(1, cacheLength, position));
-      const encoderBias = net.maskBias(caches["encoder.mask"]!);
-      const x = decode(
-        net,
-        tokens!,
-        {
-          own: (layer, q, k, v) => {
-            const keys = net.append(caches[`key.${layer}`]!, k, position!);
-            const values = net.append(caches[`value.${layer}`]!, v, position!);
-            updated[`key.${layer}`] = keys;
-            updated[`value.${layer}`] = values;
-            return net.attend(q, keys, values, { bias });
-          },
-          encoder: (layer, q) =>
-            net.attend(q, caches[`encoder.key.${layer}`]!, caches[`encoder.value.${layer}`]!, { bias: encoderBias }),
-        },
-        sizes,
-      );
-      const [batch] = x.type.shape as [number, number, number];
-      return { outputs: { logits: logits(net, net.reshape(x, [batch, width]), sizes) }, states: updated };
-    },
-  };
-
-  const start = config.tokens("decoder_start_token_id")[0] ?? config.tokens("pad_token_id")[0];
-  return {
-    task: { ...task, name: "text-to-text" },
-    entries: [whole, first, step],
-    generation: {
-      kind: "encoder-decoder",
-      vocabulary,
-      maximumLength: cacheLength,
-      cacheLength,
-      startToken: start,
-      ...tokensOf(config),
-    },
-  };
+  return pairOf(config, style);
 };

@@ -47,6 +47,9 @@ const cases = [
   "t5",
   "t5-flax",
   "t5-gated",
+  "bart",
+  "marian",
+  "mbart-flax",
   "vit",
   "vit-flax",
   "resnet-basic",
@@ -142,7 +145,7 @@ test("several tokens at once continue a text", () => {
   session.dispose();
 });
 
-test.each(["t5", "t5-gated"])("%s generates the reference's tokens with its caches", (name) => {
+test.each(["t5", "t5-gated", "bart", "marian"])("%s generates the reference's tokens with its caches", (name) => {
   const model = openTransformer(sourceOf(resolve(models, name)));
   const session = new Session(model);
   const golden = generatedOf(name);
