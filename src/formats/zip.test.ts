@@ -98,7 +98,7 @@ describe("zip", () => {
           if (!(error instanceof FormatError)) throw error;
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 });

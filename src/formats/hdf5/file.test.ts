@@ -87,7 +87,7 @@ describe("hdf5", () => {
             }
           }
         }),
-        { numRuns: 15 },
+        { numRuns: 8 },
       );
     }
   });

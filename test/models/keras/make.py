@@ -378,6 +378,8 @@ def preprocessing():
     e = L.Resizing(13, 17, interpolation="bicubic")(x)
     j = keras.Input((4,), dtype="int32")
     d = [L.CategoryEncoding(10, output_mode=mode)(j) for mode in ("multi_hot", "count")]
+    d += [L.IntegerLookup(vocabulary=[3, 5, 8])(j), L.IntegerLookup(vocabulary=[3, 5, 8], mask_token=0)(j)]
+    d += [L.IntegerLookup(vocabulary=[3, 5, 8], output_mode="multi_hot")(j)]
     k = L.Discretization([-1.0, 0.0, 0.5])(L.Flatten()(c))
     n = L.Normalization()
     n.adapt(np.arange(24, dtype="f4").reshape(8, 3))

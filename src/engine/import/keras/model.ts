@@ -27,6 +27,8 @@ interface Input {
   readonly name: string;
   readonly dtype: DType | "string";
   readonly shape: readonly (number | null)[] | null;
+  /** Sparse and ragged inputs are not built. */
+  readonly kind: "sparse" | "ragged" | undefined;
 }
 
 /** A shape of a configuration; undefined when it is none. */
@@ -39,13 +41,11 @@ function shapeOf(json: Json | undefined): (number | null)[] | undefined {
 function inputOf(json: Json, name: string, what: string): Input {
   const config = new Config(isObject(json) ? json["config"] : undefined, what);
   const shape = shapeOf(config.get("batch_shape") ?? config.get("batch_input_shape"));
-  if (config.get("sparse") === true || config.get("ragged") === true) {
-    throw new CerebroError("unsupported", `${what}: sparse and ragged inputs are not built`);
-  }
+  const kind = config.get("sparse") === true ? "sparse" : config.get("ragged") === true ? "ragged" : undefined;
   const type = config.get("dtype") ?? "float32";
   const named = isObject(type) && isObject(type["config"]) ? type["config"]["name"] : type;
   const dtype = named === "string" ? "string" : dtypeNamed(String(named));
-  return { name, dtype: dtype ?? "f32", shape: shape ?? null };
+  return { name, dtype: dtype ?? "f32", shape: shape ?? null, kind };
 }
 
 /** The inputs of a model, in the order of its arguments. */
@@ -70,7 +70,9 @@ function modelInputs(root: Layer): Input[] {
   // Sequences that were built by their first call keep the shape of it.
   const build = root.config.get("build_config");
   const built = shapeOf(root.config.get("build_input_shape") ?? (isObject(build) ? build["input_shape"] : undefined));
-  return [{ name: `${name}_input`, dtype: own.dtype === "string" ? "string" : "f32", shape: built ?? null }];
+  return [
+    { name: `${name}_input`, dtype: own.dtype === "string" ? "string" : "f32", shape: built ?? null, kind: undefined },
+  ];
 }
 
 /** Names of the outputs: those of the layers that make them. */
@@ -104,7 +106,11 @@ function missingOf(root: Layer, inputs: readonly Input[]): Missing[] {
     const reason = layer.row?.refuse?.(layer.config, layer.keras);
     if (!layer.row || reason !== undefined) add(layer.className, layer.what, reason);
   }
-  for (const { name, dtype } of inputs) if (dtype === "string") add("InputLayer", `input ${name}`, "string tensors");
+  if (root.row && !root.row.model) add(root.className, root.what, "a layer, not a model");
+  for (const { name, dtype, kind } of inputs) {
+    if (dtype === "string") add("InputLayer", `input ${name}`, "string tensors");
+    if (kind) add("InputLayer", `input ${name}`, `${kind} tensors`);
+  }
   return [...missing.values()];
 }
 
@@ -174,12 +180,8 @@ function write(root: Layer, name: string, inputs: readonly (Input & TensorType)[
 export function openParts(parts: KerasParts): Model {
   const { name } = parts;
   const root = makeLayer(normalised(parts.config), name, parts.keras);
-  if (!["Sequential", "Functional", "Model"].includes(root.className)) {
-    throw new CerebroError("unsupported", `${name}: a model of class ${root.className} is Python code`, {
-      hint: "only functional and sequential models say what they compute; export others as SavedModel or TFLite",
-    });
-  }
-  const inputs = modelInputs(root);
+  // What a model computes is in its configuration only when it is a graph or a sequence.
+  const inputs = root.row?.model ? modelInputs(root) : [];
   const missing = missingOf(root, inputs);
   // Weights of layers that are not known cannot be told apart from others.
   if (missing.length === 0) parts.bind(root);
@@ -206,7 +208,13 @@ export function openParts(parts: KerasParts): Model {
     format: parts.format,
     name,
     get signatures() {
-      return (signatures ??= [{ name: "default", inputs, outputs: outputPorts(root, build) }]);
+      return (signatures ??= [
+        {
+          name: "default",
+          inputs: inputs.map(({ name: port, dtype, shape }) => ({ name: port, dtype, shape })),
+          outputs: outputPorts(root, build),
+        },
+      ]);
     },
     operations: new Map([...operations].toSorted(([, p], [, q]) => q - p)),
     parameters: [...weights].reduce((sum, { shape }) => sum + shape.reduce((n, extent) => n * extent, 1), 0),
@@ -228,7 +236,7 @@ function outputPorts(root: Layer, build: (shapes: InputShapes, fallback: readonl
     }));
   } catch (error) {
     if (!(error instanceof CerebroError)) throw error;
-    return outputNames(root, 1).map((name) => ({ name, dtype: "f32", shape: null }));
+    return root.row?.model ? outputNames(root, 1).map((name) => ({ name, dtype: "f32", shape: null })) : [];
   }
 }
 

@@ -99,6 +99,41 @@ const CategoryEncoding: Row = {
   },
 };
 
+/** Integers by their place in a vocabulary; what is not in it has a place of its own in front. */
+const IntegerLookup: Row = {
+  refuse: (config) => {
+    if (!isList(config.get("vocabulary"))) return "a vocabulary that is not in its configuration";
+    if (config.flag("invert", false)) return "inverted lookups";
+    if (config.integer("num_oov_indices", 1) !== 1) return "another number of places for unknown ones than 1";
+    if (config.flag("sparse", false)) return "sparse output";
+    const mode = config.text("output_mode", "int");
+    if (mode === "tf_idf" || (mode !== "int" && config.has("mask_token"))) return `output_mode ${mode}`;
+    return undefined;
+  },
+  call: (call, inputs) => {
+    const { b, config } = call;
+    const x = b.convert(call.one(inputs), "i64");
+    const vocabulary = config.numbers("vocabulary");
+    const mask = config.get("mask_token");
+    // Unknown ones are at 0, or at 1 after the mask.
+    const unknown = typeof mask === "number" ? 1 : 0;
+    const words = b.constant(fromNumbers("i64", [vocabulary.length], vocabulary.map(BigInt)));
+    const equal = b.convert(b.compare("EQ", b.reshape(x, [...x.type.shape, 1]), words), "i64");
+    const numbers = vocabulary.map((_, i) => BigInt(i + 1));
+    const places = b.multiply(equal, b.constant(fromNumbers("i64", [numbers.length], numbers)));
+    const found = b.with("add", b.reduce("add", places, [x.type.shape.length]), unknown);
+    const masked =
+      typeof mask === "number"
+        ? b.select(b.compare("EQ", x, b.scalar("i64", BigInt(mask))), b.scalar("i64", 0n), found)
+        : found;
+    const mode = config.text("output_mode", "int");
+    const most = config.get("max_tokens");
+    const padded = config.flag("pad_to_max_tokens", false) && typeof most === "number";
+    const count = padded ? most : vocabulary.length + 1;
+    return mode === "int" ? masked : encoded(call, b.convert(masked, "i32"), count, mode);
+  },
+};
+
 /** Writes a layer over pictures of rank 3 or 4, channels last. */
 function overPictures(call: Call, x: Value, write: (x: Value) => Value): Value {
   const { b } = call;
@@ -208,7 +243,7 @@ export const preprocessingLayers: Readonly<Record<string, Row>> = {
   ...Object.fromEntries(random.map((name) => [name, identity])),
   StringLookup: refused("string tensors"),
   TextVectorization: refused("string tensors"),
-  IntegerLookup: refused("lookup tables"),
+  IntegerLookup,
   Hashing: refused("hashes of strings"),
   HashedCrossing: refused("hashes of strings"),
 };
