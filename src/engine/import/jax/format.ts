@@ -13,7 +13,7 @@ import { withoutVersions } from "./versioned.ts";
 function looksLikeText(bytes: Uint8Array): boolean {
   const head = utf8(bytes.subarray(0, 1 << 16)).replace(/^(?:\s|\/\/[^\n]*(?:\n|$))*/, "");
   return (
-    /^(?:module\b|"?builtin\.module\b|func\.func\b|"func\.func"|"?vhlo\.func)/.test(head) ||
+    /^(?:module\b|"?builtin\.module\b|func\.func\b|func @|"func\.func"|"?vhlo\.func)/.test(head) ||
     (/^[#!][\w$.-]+\s*=/.test(head) && /^\s*(?:module\b|"builtin\.module"|func\.func\b)/m.test(head))
   );
 }

@@ -3,8 +3,10 @@
 import { CerebroError, FormatError } from "../../../base/errors.ts";
 import { Builder } from "../../hlo/build.ts";
 import type { Port, Program } from "../../hlo/graph.ts";
-import type { TensorType } from "../../hlo/tensor.ts";
-import type { InputShapes, Model, ModelPort, Signature } from "../../model.ts";
+import { isInteger } from "../../hlo/dtype.ts";
+import { sameType, type TensorType, typeText } from "../../hlo/tensor.ts";
+import type { InputShapes, Model, ModelPort, Signature, Tensors } from "../../model.ts";
+import { parametersByValue } from "./byvalue.ts";
 import { blockOf, functionsOf, Inliner, withChecks } from "./inline.ts";
 import type { Operation, Type } from "./mlir/module.ts";
 import { concrete, namesOf, parameterNames, partsOf, type PortFacts, resultNames, tensorPort } from "./ports.ts";
@@ -51,9 +53,14 @@ function entryOf(
     resultNames(operation, resultTypes).map((known, i) => known ?? described.outputs?.[i]?.name),
     "output",
   );
+  const deciding = parametersByValue(functions, operation);
+  const byValue = parameters.flatMap(({ type }, i) => (fixed.has(i) ? [] : partsOf(type).map(() => deciding.has(i))));
   const inputs = given
     .flatMap(({ type }) => partsOf(type))
-    .map((type, i) => tensorPort(type, inputNames[i]!, described.inputs?.[i]));
+    .map((type, i): ModelPort => {
+      const port = tensorPort(type, inputNames[i]!, described.inputs?.[i]);
+      return byValue[i] && port.dtype !== "string" && isInteger(port.dtype) ? { ...port, byValue: true } : port;
+    });
   const outputs = resultTypes
     .flatMap(partsOf)
     .map((type, i) => tensorPort(type, outputNames[i]!, described.outputs?.[i]));
@@ -93,7 +100,7 @@ export function modelOf(module: Operation, described: Described): Model {
     ...main.survey,
     attachments: new Map(),
     metadata: described.metadata ?? new Map(),
-    program(name = main.name, shapes = {}) {
+    program(name = main.name, shapes = {}, values = {}) {
       const entry = entries.find((each) => each.name === name);
       if (!entry) {
         const names = entries.map((each) => `'${each.name}'`).join(", ");
@@ -104,7 +111,7 @@ export function modelOf(module: Operation, described: Described): Model {
         const list = missing.map(({ op, count: n, where }) => `${op} (${n}, first at ${where})`).join(", ");
         throw new CerebroError("unsupported", `${described.name}: not built: ${list}`);
       }
-      return programOf(functions, entry, shapes, described.name);
+      return programOf(functions, entry, shapes, values, described.name);
     },
   };
 }
@@ -113,6 +120,7 @@ function programOf(
   functions: ReadonlyMap<string, Operation>,
   { name, function: operation, signature: { inputs, outputs }, fixed }: Entry,
   shapes: InputShapes,
+  values: Tensors,
   model: string,
 ): Program {
   const types = concrete(inputs, shapes, model);
@@ -120,7 +128,15 @@ function programOf(
   let next = 0;
   const take = (type: Type): Lowered => {
     if (type.kind === "token") return undefined;
-    return type.kind === "tuple" ? type.elements.map(take) : builder.parameters[next++];
+    if (type.kind === "tuple") return type.elements.map(take);
+    const index = next++;
+    const { name: input, byValue } = inputs[index]!;
+    const tensor = byValue && Object.hasOwn(values, input) ? values[input] : undefined;
+    if (!tensor) return builder.parameters[index];
+    if (!sameType(tensor, types[index]!)) {
+      throw new FormatError(`${model}: input '${input}' is ${typeText(types[index]!)}, not ${typeText(tensor)}`);
+    }
+    return builder.constant(tensor);
   };
   const { parameters } = blockOf(operation.regions[0], `function '${name}'`);
   const operands = parameters.map(({ type }, i): Lowered => {

@@ -4,6 +4,7 @@
 import { describe, expect, test } from "vitest";
 import { encodeUtf8 } from "../../../base/text.ts";
 import { disagreement } from "../../hlo/agree.ts";
+import { scalar } from "../../hlo/tensor.ts";
 import { verify } from "../../hlo/verify.ts";
 import { evaluate } from "../../interpret/interpret.ts";
 import { stablehlo } from "./format.ts";
@@ -135,6 +136,41 @@ describe("text", () => {
       ),
     );
     expect(count).toBe(1);
+  });
+
+  test("sizes that are inputs", () => {
+    const text = `
+      func.func public @main(%n: tensor<i64>, %x: tensor<?x2xf32>, %i: tensor<i32>) -> tensor<?x2xf32> {
+        %0 = stablehlo.convert %n : (tensor<i64>) -> tensor<i32>
+        %1 = stablehlo.reshape %0 : (tensor<i32>) -> tensor<1xi32>
+        %2 = stablehlo.constant dense<2> : tensor<1xi32>
+        %3 = stablehlo.concatenate %1, %2, dim = 0 : (tensor<1xi32>, tensor<1xi32>) -> tensor<2xi32>
+        %4 = stablehlo.dynamic_iota %3, dim = 0 : (tensor<2xi32>) -> tensor<?x2xf32>
+        %5 = stablehlo.add %4, %x : tensor<?x2xf32>
+        return %5 : tensor<?x2xf32>
+      }`;
+    const model = stablehlo.open({ name: "text", bytes: encodeUtf8(text) });
+    expect(model.signatures[0]!.inputs.map(({ byValue }) => byValue ?? false)).toEqual([true, false, false]);
+    const program = model.program("main", { input1: [3, 2] }, { input0: scalar("i64", 3) });
+    expect(program.outputs[0]!.type.shape).toEqual([3, 2]);
+    expect(program.inputs.length).toBe(3);
+    expect(() => model.program("main", { input1: [3, 2] })).toThrow(/has to be known/);
+  });
+
+  test("MHLO of years ago", () => {
+    const count = expectChecks(`
+      func @main() -> tensor<2x2xf32> {
+        %0 = mhlo.constant dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
+        %1 = "mhlo.dot"(%0, %0) {precision_config = [#mhlo<"precision HIGH">, #mhlo<precision DEFAULT>]}
+          : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+        %2 = "mhlo.compare"(%1, %0) {comparison_direction = "GT"} : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xi1>
+        %3 = "mhlo.slice"(%1) {start_indices = dense<[0, 1]> : tensor<2xi64>, limit_indices = dense<2> : tensor<2xi64>,
+          strides = dense<1> : tensor<2xi64>} : (tensor<2x2xf32>) -> tensor<2x1xf32>
+        check.expect_eq_const %2, dense<true> : tensor<2x2xi1>
+        check.expect_eq_const %3, dense<[[10.0], [22.0]]> : tensor<2x1xf32>
+        return %1 : tensor<2x2xf32>
+      }`);
+    expect(count).toBe(2);
   });
 
   test.each([

@@ -254,6 +254,12 @@ function dialectAttribute(reader: Reader): Attribute {
     if (kind === undefined) {
       // #stablehlo<precision HIGH>, or the form with the record's name inside.
       scanner.expect("<");
+      // Older versions quote it: #mhlo<"precision HIGH">.
+      const quoted = /^(\w+) (\w+)$/.exec(scanner.string() ?? "");
+      if (quoted) {
+        scanner.expect(">");
+        return { kind: "enum", name: quoted[1]!, value: quoted[2]! };
+      }
       const inner = scanner.word("an attribute").replace(/_v\d$/, "");
       if (records.has(inner)) {
         const bracketed = scanner.accept("<");
