@@ -10,7 +10,7 @@ import { type Amount, increase, loopWhileBelow, minimum, scaled, split } from ".
 import { type Destination, emitStore, operandsOf, type Output, outputKey, packsOf } from "./output.ts";
 import { emitPack, packConstant, panelsOf, type Source } from "./panels.ts";
 import { linesFor, productOf, type Schedule, scheduleOf, tapsOf } from "./schedule.ts";
-import { emitStage, type Stage } from "./stage.ts";
+import { emitStage, sourceBytes, type Stage, stagedBytes } from "./stage.ts";
 import {
   type Arithmetic,
   arithmetics,
@@ -201,7 +201,7 @@ function emitPart(
   const [rest, bBatch, firstColumn, panel, panelEnd] = [integer(), integer(), integer(), integer(), integer()];
   const panels = panelsOf(s.division);
   const layout = layoutOf(c, s);
-  const aBytes = c.stage && c.stage.from !== "f32" ? 1 : 4;
+  const aBytes = c.stage ? sourceBytes(c.stage) : 4;
   const bBytes = frame.arithmetic.bytes;
   const [blocked, step] = c.blocked === "outer" ? [c.outer, c.outer.extent] : [c.inner, c.inner.extent];
   const add = (to: number, index: number, stride: number) => {
@@ -303,7 +303,7 @@ function emitCopy(code: Code, { c, s, first, last, aBlock }: Frame, scratch: num
     number,
     number,
   ];
-  const lineBytes = stage.stride * (stage.from === "f32" ? 4 : 1);
+  const lineBytes = stage.stride * sourceBytes(stage);
   code.get(scratch).i32(s.scratch.spill).op(op["i32.add"]).set(to);
   if (c.bounds) {
     // Lines above and below A are left out: their taps are skipped.
@@ -324,7 +324,7 @@ function emitCopy(code: Code, { c, s, first, last, aBlock }: Frame, scratch: num
     code.get(line).op(op["i32.sub"]).set(count);
     code.get(line).get(top).op(op["i32.sub"]).set(top);
     code.get(to);
-    scaled(code, top, stage.pitch * (stage.from === "f32" ? 4 : 2));
+    scaled(code, top, stage.pitch * stagedBytes(stage));
     code.op(op["i32.add"]).set(to);
   } else {
     code.get(first).set(line);

@@ -4,9 +4,10 @@ import { is, type Value } from "../../hlo/graph.ts";
 import type { Template, TemplateRule } from "../kernel.ts";
 import { type Batch, type Contraction, contractionKernel } from "./contraction.ts";
 import type { Source } from "./panels.ts";
-import { arithmeticFor, offsetsOf, passedBy } from "./product.ts";
+import { arithmeticFor, offsetsOf, passedBy, stageFrom } from "./product.ts";
 import type { Stage } from "./stage.ts";
 import { merged } from "./view.ts";
+import { withWideTail } from "./wide.ts";
 import { phasesOf, type Window, windowOf } from "./window.ts";
 
 /** Whether the features of a pixel, and pixels of a line, are side by side. */
@@ -122,7 +123,6 @@ export const convolution: TemplateRule = (operation, users): Template | undefine
     const geometry = pointwise(window, arithmetic) ?? windowed(window, arithmetic);
     if (!geometry) return undefined;
     const { lines, ...rest } = geometry;
-    const from = arithmetic === "f32" ? "f32" : x.type.dtype === "u8" ? "u8" : "i8";
     parts.push({
       name: `${spread[0] * spread[1] > 1 ? "transposed " : ""}conv ${size} ${depth.extent * groups}-${features.extent}`,
       arithmetic,
@@ -131,11 +131,12 @@ export const convolution: TemplateRule = (operation, users): Template | undefine
       b: weights(window, zeroW),
       firstRow: window.rows.first,
       ...rest,
-      ...(lines && { stage: { ...lines, from, zeroPoint: zeroX } }),
+      ...(lines && { stage: { ...lines, from: stageFrom(x), zeroPoint: zeroX } }),
     });
   }
   if (parts.length === 0) return undefined;
-  return {
+  if (x.type.dtype === "i16" && zeroX !== 0) return undefined;
+  const template: Template = {
     covers: [...passedBy([whole.x, whole.w], users, operation), operation],
     result,
     columns: features.extent,
@@ -144,4 +145,5 @@ export const convolution: TemplateRule = (operation, users): Template | undefine
       return contractionKernel(parts.map((part) => ({ ...part, output })));
     },
   };
+  return x.type.dtype === "i16" ? withWideTail(template, users) : template;
 };

@@ -354,7 +354,7 @@ export const depthwise: TemplateRule = (operation, users): Template | undefined 
   const result = operation.results[0]!;
   const arithmetic = arithmeticFor(x, w, result);
   const window = windowOf(operation);
-  if (!arithmetic || !window || window.w.base.producer?.op !== "constant") return undefined;
+  if (!arithmetic || x.type.dtype === "i16" || !window || window.w.base.producer?.op !== "constant") return undefined;
   const { groups, depth, features, xAxis } = window;
   if (groups === 1 || depth.extent !== 1 || features.extent !== groups) return undefined;
   if (window.spread.some((spread) => spread > 1) || depth.input !== 1) return undefined;

@@ -11,6 +11,7 @@ import { loadLanes } from "../lanes.ts";
 import { loadSome, scaled, storeSome } from "./emit.ts";
 import { prepare } from "./prepare.ts";
 import { emitRequantization } from "./requantize.ts";
+import { emitWide } from "./wide.ts";
 
 /** A result of rows of `columns` elements, and what is done to each element before it is stored. */
 export interface Output {
@@ -44,7 +45,7 @@ export function outputKey({ columns, result, epilogue }: Output): string {
   const names = new Map<Expression, string>();
   const fast = parts.map((part) => {
     if (part.kind === "function") return `${part.name} ${expressionKey(part.input, names)}`;
-    const { input, ...rest } = part.requantization;
+    const { input, ...rest } = part.kind === "wide" ? part.wide : part.requantization;
     return `${JSON.stringify(rest)} ${expressionKey(input, names)}`;
   });
   const { dtype } = epilogue.result.type;
@@ -150,6 +151,8 @@ export function emitStore(
     for (let v = 0; v < region.vectors; v++) {
       const lanes = v === region.vectors - 1 ? region.lastLanes : 4;
       for (const { dtype: its, access, bytes, at: address, kept } of operands) {
+        // What is added in 64 bits is loaded where it is used.
+        if (its === "i64") continue;
         if (access === "column") loadSome(code, its, address, v * 4 * bytes, lanes);
         else if (access === "scalar" && v === 0) loadLanes(code.get(address), its, "splat");
         else continue;
@@ -172,6 +175,21 @@ export function emitStore(
           if (part?.kind === "requantization") {
             emitExpression(code, context, part.requantization.input, 4, push);
             emitRequantization(code, part.requantization, (index) => push({ kind: "operand", index, dtype: "i32" }));
+            return;
+          }
+          if (part?.kind === "wide") {
+            const { wide } = part;
+            emitExpression(code, context, wide.input, 4, push);
+            emitWide(
+              code,
+              wide,
+              (index) => push({ kind: "operand", index, dtype: "f32" }),
+              () =>
+                code
+                  .get(operands[wide.bias!]!.at)
+                  .i32(v * 32)
+                  .op(op["i32.add"]),
+            );
             return;
           }
           const { dtype: its, access, bytes, at: address, kept } = operands[leaf.index]!;

@@ -4,10 +4,12 @@ import type { OpName } from "../../hlo/ops.ts";
 import type { FunctionName } from "../functions.ts";
 import type { Epilogue, Expression, Packing } from "../kernel.ts";
 import { powersOfTwo, type Requantization, requantizationOf } from "./requantize.ts";
+import { wideOf, type WideRequantization } from "./wide.ts";
 
 /** A part of an epilogue that is a leaf to the rest: an operand numbered after the real ones. */
 export type Part =
   | { readonly kind: "requantization"; readonly requantization: Requantization }
+  | { readonly kind: "wide"; readonly wide: WideRequantization }
   /** Done for all vectors of a tile by one call, before what uses it. */
   | { readonly kind: "function"; readonly name: FunctionName; readonly input: Expression };
 
@@ -61,9 +63,13 @@ function rewrite(epilogue: Epilogue): Prepared {
     let made = known.get(node);
     if (made) return made;
     const inputs = node.inputs.map(visit);
-    const requantization = requantizationOf(epilogue, node, inputs);
+    const wide = wideOf(node, inputs);
+    const requantization = wide ? undefined : requantizationOf(epilogue, node, inputs);
     const name = node.dtype === "f32" ? functions[node.op] : undefined;
-    if (requantization) {
+    if (wide) {
+      packs.push(...wide.packs);
+      made = leaf({ kind: "wide", wide: wide.wide }, node);
+    } else if (requantization) {
       const { shift } = requantization;
       if ("operand" in shift) packs.push({ operand: shift.operand, key: "powers of two", pack: powersOfTwo });
       made = leaf({ kind: "requantization", requantization }, node);

@@ -5,15 +5,21 @@ import { is, type Operation, type Value } from "../../hlo/graph.ts";
 import type { Template, TemplateRule } from "../kernel.ts";
 import { type Contraction, contractionKernel } from "./contraction.ts";
 import type { Source } from "./panels.ts";
+import type { Stage } from "./stage.ts";
 import { type Dimension, merged, type View, viewOf } from "./view.ts";
+import { withWideTail } from "./wide.ts";
 
 /** The arithmetic for operands and sums of these types. */
 export function arithmeticFor(x: Value, w: Value, result: Value): "f32" | "i16" | undefined {
   const [a, b, sum] = [x.type.dtype, w.type.dtype, result.type.dtype];
   if (a === "f32" && b === "f32" && sum === "f32") return "f32";
   const small = (dtype: DType) => dtype === "i8" || dtype === "u8";
-  return small(a) && small(b) && sum === "i32" ? "i16" : undefined;
+  return (small(a) || a === "i16") && small(b) && sum === "i32" ? "i16" : undefined;
 }
+
+/** What a copy of an operand is made from. */
+export const stageFrom = ({ type: { dtype } }: Value): Stage["from"] =>
+  dtype === "f32" || dtype === "u8" || dtype === "i16" ? dtype : "i8";
 
 /** Offsets of a walk's elements, the last dimension fastest. */
 export function offsetsOf(dimensions: readonly { readonly extent: number; readonly stride: number }[]): number[] {
@@ -48,6 +54,7 @@ export const product: TemplateRule = (operation, users): Template | undefined =>
   const { lhsBatching, rhsBatching, lhsContracting, rhsContracting, zeroPoints } = operation.attributes;
   const arithmetic = arithmeticFor(x, y, result);
   if (!arithmetic || (arithmetic === "f32" && zeroPoints)) return undefined;
+  if (x.type.dtype === "i16" && zeroPoints?.[0]) return undefined;
   if ([...x.type.shape, ...y.type.shape].includes(0)) return undefined;
   const free = (value: Value, used: readonly number[]) =>
     value.type.shape.map((_, i) => i).filter((i) => !used.includes(i));
@@ -126,7 +133,7 @@ export const product: TemplateRule = (operation, users): Template | undefined =>
     arithmetic,
     ...(arithmetic === "i16" && {
       stage: {
-        from: x.type.dtype === "u8" ? "u8" : "i8",
+        from: stageFrom(x),
         elements: extent,
         stride: inner.strides[0]!,
         pitch: extent,
@@ -146,10 +153,11 @@ export const product: TemplateRule = (operation, users): Template | undefined =>
     taps: [],
     depth: { extent, a: strides[0]! },
   };
-  return {
+  const template: Template = {
     covers: [...passedBy([a, b], users, operation), operation],
     result,
     columns: yFree.length === 1 ? columns : undefined,
     build: (epilogue) => contractionKernel([{ ...contraction, output: { columns, result, epilogue } }]),
   };
+  return x.type.dtype === "i16" ? withWideTail(template, users) : template;
 };

@@ -63,3 +63,55 @@ test.each([2 ** 9, 2 ** 12, 2 ** 17, 2 ** 31])("fixed-point products of sums bel
   }
   check([-31, -31], { dtype: "i32", min: -(2 ** 31), max: 2 ** 31 - 1 }, size);
 });
+
+test("16-bit activations: a bias of 64 bits and one rounding", () => {
+  const [rows, depth, columns] = [9, 33, 14];
+  const b = new Builder([{ dtype: "i16", shape: [rows, depth] }]);
+  const weights = b.numbers(
+    "i8",
+    [depth, columns],
+    Array.from({ length: depth * columns }, () => random(255) - 127),
+  );
+  const product = b.op("dotGeneral", [b.parameters[0]!, weights], {
+    lhsBatching: [],
+    rhsBatching: [],
+    lhsContracting: [1],
+    rhsContracting: [0],
+    dtype: "i32",
+  });
+  const bias = b.numbers(
+    "i64",
+    [columns],
+    Array.from({ length: columns }, () => BigInt(random(2 ** 24) - 2 ** 23)),
+  );
+  const sums = b.add(b.convert(product, "i64"), bias);
+  const multiplier = b.numbers(
+    "i32",
+    [columns],
+    Array.from({ length: columns }, () => 2 ** 30 + random(2 ** 30)),
+  );
+  const shift = b.numbers(
+    "i32",
+    [columns],
+    Array.from({ length: columns }, () => -4 - random(6)),
+  );
+  const result = b.op("requantize", [sums, multiplier, shift], {
+    dtype: "i16",
+    dimension: 1,
+    zeroPoint: 0,
+    min: -32768,
+    max: 32767,
+  });
+  const body = b.finish([result]);
+  const input = fromNumbers(
+    "i16",
+    [rows, depth],
+    Array.from({ length: rows * depth }, () => random(65536) - 32768),
+  );
+  const inputs = [{ name: "x", type: input }];
+  const program = { name: "test", inputs, outputs: [{ name: "y", type: result.type }], states: [], body };
+  const [expected] = evaluate(program, [input]);
+  const executable = compile(program);
+  expect(executable.stats.steps["interpreter"]).toBeUndefined();
+  expect([...toNumbers(executable.run({ x: input })["y"]!)]).toEqual([...toNumbers(expected!)]);
+});

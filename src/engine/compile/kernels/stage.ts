@@ -8,7 +8,7 @@ import { increase, loopWhileBelow } from "./emit.ts";
 /** Lines of elements side by side. */
 export interface Stage {
   /** What elements are: f32 stays, the others become i16. */
-  readonly from: "f32" | "i8" | "u8";
+  readonly from: "f32" | "i8" | "u8" | "i16";
   /** Elements copied of a line, from one to the next in the source, and in the copy. */
   readonly elements: number;
   readonly stride: number;
@@ -19,7 +19,8 @@ export interface Stage {
   readonly zeroPoint: number;
 }
 
-/** Bytes of an element in the copy. */
+/** Bytes of an element of the source, and in the copy. */
+export const sourceBytes = ({ from }: Stage): number => (from === "f32" ? 4 : from === "i16" ? 2 : 1);
 export const stagedBytes = ({ from }: Stage): number => (from === "f32" ? 4 : 2);
 
 /** Lines of f32 of so many bytes are copied by one instruction: it is a call, which costs as much as a kilobyte. */
@@ -29,7 +30,7 @@ const longLine = 2048;
 export function emitStage(code: Code, stage: Stage, from: number, to: number, count: number): void {
   const integer = () => code.local(type.i32);
   const bytes = stagedBytes(stage);
-  const fromBytes = stage.from === "f32" ? 4 : 1;
+  const fromBytes = sourceBytes(stage);
   const { elements, pitch, low } = stage;
   const joined = elements === pitch && elements === stage.stride;
   const [line, length, at, end] = [integer(), integer(), integer(), integer()];
@@ -76,13 +77,15 @@ function emitZeros(code: Code, address: number, offset: number, bytes: number): 
 
 /** One line from `from` to [at, end), by vectors and then one at a time. */
 function emitLine(code: Code, stage: Stage, from: number, at: number, end: number, length: number): void {
-  if (stage.from === "f32" && stage.elements * 4 >= longLine) {
-    code.get(at).get(from).get(length).i32(4).op(op["i32.mul"]).memoryCopy();
+  const plain = stage.from === "f32" || stage.from === "i16";
+  const bytes = stagedBytes(stage);
+  if (plain && stage.elements * bytes >= longLine) {
+    code.get(at).get(from).get(length).i32(bytes).op(op["i32.mul"]).memoryCopy();
     return;
   }
   const integer = () => code.local(type.i32);
   const [source, whole] = [integer(), integer()];
-  const small = stage.from !== "f32";
+  const small = !plain;
   const zero = stage.zeroPoint & 0xffff;
   const zeros = zero | (zero << 16);
   code.get(from).set(source);
@@ -98,13 +101,14 @@ function emitLine(code: Code, stage: Stage, from: number, at: number, end: numbe
     code.memory(op["v128.store"]);
     increase(code, source, small ? 8 : 16);
   });
-  loopWhileBelow(code, at, { local: end }, small ? 2 : 4, () => {
+  loopWhileBelow(code, at, { local: end }, bytes, () => {
     code.get(at).get(source);
-    if (!small) code.memory(op["i32.load"]).memory(op["i32.store"]);
+    if (stage.from === "f32") code.memory(op["i32.load"]).memory(op["i32.store"]);
+    else if (stage.from === "i16") code.memory(op["i32.load16_u"]).memory(op["i32.store16"]);
     else {
       code.memory(stage.from === "i8" ? op["i32.load8_s"] : op["i32.load8_u"]);
       code.i32(stage.zeroPoint).op(op["i32.sub"]).memory(op["i32.store16"]);
     }
-    increase(code, source, small ? 1 : 4);
+    increase(code, source, sourceBytes(stage));
   });
 }
