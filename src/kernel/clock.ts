@@ -3,6 +3,8 @@
 import type { Clock as HostClock } from "../host/host.ts";
 
 export interface Clock {
+  /** Only the guest's work moves it: real time passes unseen. */
+  readonly virtual: boolean;
   /** Nanoseconds since boot. */
   now(): number;
   /** Nanoseconds since the epoch. */
@@ -17,6 +19,7 @@ export interface Clock {
 export function hostClock(host: HostClock): Clock {
   const boot = host.monotonic();
   return {
+    virtual: false,
     now: () => host.monotonic() - boot,
     realtime: () => host.realtime(),
     advance: () => {},
@@ -28,6 +31,7 @@ export function hostClock(host: HostClock): Clock {
 export function virtualClock(epoch: bigint): Clock {
   let time = 0;
   return {
+    virtual: true,
     now: () => time,
     realtime: () => epoch + BigInt(Math.floor(time)),
     advance: (nanoseconds) => {

@@ -25,6 +25,19 @@ const virtualCall = 500;
 /** Weights of niceness -20 to 19: each step is about 1.25 times (sched(7)). */
 const weights = Array.from({ length: 40 }, (_, i) => 1.25 ** -(i - 20));
 
+/** A turn that was cut short: in virtual time it goes on where it was, so that the order of tasks does not change. */
+interface CutTurn {
+  readonly end: number;
+  /** The task in the middle of its slice, and what its loop knew. */
+  slice?: {
+    readonly task: Task;
+    readonly began: number;
+    readonly now: number;
+    readonly pause: number;
+    readonly calls: number;
+  };
+}
+
 export class Scheduler {
   /** The task whose guest code or system call is running, and since when (nanoseconds since boot). */
   current: Task | undefined;
@@ -36,6 +49,9 @@ export class Scheduler {
   private leastVirtualTime = 0;
   private awake = false;
   private inTurn = false;
+  private cut: CutTurn | undefined;
+  /** Real time by which the host's event loop gets its turn when the machine's time is virtual. */
+  private hostEnd = Infinity;
   private cancelSleep: (() => void) | undefined;
   /** When contracts with a share of the processor may run again. */
   private readonly throttled = new Map<Contract, number>();
@@ -141,15 +157,15 @@ export class Scheduler {
   }
 
   /** Runs a task until it waits, ends, or has had its slice while others are ready. */
-  private run(task: Task, end: number): void {
+  private run(task: Task, end: number, from?: CutTurn["slice"]): void {
     const { kernel } = this;
     this.current = task;
-    this.switches++;
+    if (!from) this.switches++;
     task.state = "running";
-    const began = (this.since = kernel.now());
-    let now = began;
-    let pause = 1;
-    let calls = 1;
+    const began = (this.since = from?.began ?? kernel.now());
+    let now = from?.now ?? began;
+    let pause = from?.pause ?? 1;
+    let calls = from?.calls ?? 1;
     for (;;) {
       if (task.process.stopSignal !== 0 && !kernel.isKilled(task.process)) {
         task.state = "stopped";
@@ -181,6 +197,11 @@ export class Scheduler {
         task.involuntarySwitches++;
         break;
       }
+      if (this.isLate()) {
+        this.cut = { end, slice: { task, began, now, pause, calls } };
+        this.current = undefined;
+        return;
+      }
     }
     this.account(task, kernel.now() - began);
     this.current = undefined;
@@ -193,6 +214,11 @@ export class Scheduler {
       task.state = "ready";
       this.ready.push(task);
     }
+  }
+
+  /** Whether the host waits: only virtual time can stand still meanwhile. */
+  private isLate(): boolean {
+    return this.hostEnd !== Infinity && this.kernel.host.clock.monotonic() >= this.hostEnd;
   }
 
   private account(task: Task, elapsed: number): void {
@@ -264,13 +290,19 @@ export class Scheduler {
     this.awake = false;
     this.inTurn = true;
     try {
-      const end = kernel.now() + turn;
+      const { cut } = this;
+      this.cut = undefined;
+      this.hostEnd = kernel.clock.virtual ? kernel.host.clock.monotonic() + turn : Infinity;
+      const end = cut?.end ?? kernel.now() + turn;
+      if (cut?.slice && cut.slice.task.state === "running") this.run(cut.slice.task, end, cut.slice);
       for (;;) {
+        if (this.cut === undefined && this.isLate()) this.cut = { end };
+        if (this.cut) break;
+        if (kernel.now() >= end) break;
         kernel.timers.expire(kernel.now());
         const task = this.pick();
         if (!task) break;
         this.run(task, end);
-        if (kernel.now() >= end) break;
       }
     } catch (error) {
       this.inTurn = false;
@@ -278,7 +310,8 @@ export class Scheduler {
       return;
     }
     this.inTurn = false;
-    this.rest();
+    if (this.cut) this.poke();
+    else this.rest();
   }
 
   private rest(): void {
