@@ -51,6 +51,9 @@ export interface CausalGeneration {
   readonly startToken: number | undefined;
   readonly endTokens: readonly number[];
   readonly padToken: number | undefined;
+  /** What the first generated token has to be ("forced_bos_token_id"), and the last one allowed ("forced_eos_token_id"). */
+  readonly forcedFirst: number | undefined;
+  readonly forcedLast: number | undefined;
 }
 
 /**

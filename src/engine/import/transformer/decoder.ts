@@ -268,8 +268,16 @@ function row(net: Network, x: Value, index: Value): Value {
 }
 
 /** Tokens' ids from the configuration that generation needs. */
-export function tokensOf(config: Config): Pick<CausalGeneration, "endTokens" | "padToken"> {
-  return { endTokens: config.tokens("eos_token_id"), padToken: config.tokens("pad_token_id")[0] };
+export function tokensOf(
+  config: Config,
+): Pick<CausalGeneration, "endTokens" | "padToken" | "forcedFirst" | "forcedLast"> {
+  const first = (name: string) => config.tokens(name)[0];
+  return {
+    endTokens: config.tokens("eos_token_id"),
+    padToken: first("pad_token_id"),
+    forcedFirst: first("forced_bos_token_id"),
+    forcedLast: first("forced_eos_token_id"),
+  };
 }
 
 /** GPT-2 and its kin. */

@@ -118,12 +118,11 @@ function encode(net: Network, layout: Layout, config: Config, inputs: Readonly<R
 
   const table = `${prefix}embeddings.word_embeddings`;
   let x = net.embedding(tokens, table, vocabulary, width);
-  const types = inputs["token_type_ids"];
-  if (types) {
-    x = net.add(
-      x,
-      net.embedding(types, `${prefix}embeddings.token_type_embeddings`, config.size("type_vocab_size"), width),
-    );
+  if (layout.types) {
+    const [name, count] = [`${prefix}embeddings.token_type_embeddings`, config.size("type_vocab_size")];
+    const types = inputs["token_type_ids"];
+    // With one kind of token there is nothing to choose.
+    x = net.add(x, types ? net.embedding(types, name, count, width) : net.parameter(`${name}.weight`, [1, width]));
   }
   const places = `${prefix}embeddings.position_embeddings`;
   const length = config.size("max_position_embeddings");
@@ -225,7 +224,7 @@ export const encoder: Design = (config, weights): Architecture => {
   const text = [
     ids("input_ids", "batch", "sequence"),
     ids("attention_mask", "batch", "sequence"),
-    ...(layout.types ? [ids("token_type_ids", "batch", "sequence")] : []),
+    ...(layout.types && config.size("type_vocab_size") > 1 ? [ids("token_type_ids", "batch", "sequence")] : []),
   ];
   const limits = { sequence: maximumLength };
   const { hidden } = dimensionsOf(config);

@@ -26,10 +26,21 @@ export const designs: Readonly<Record<string, Design>> = {
   resnet,
 };
 
+/** What each design makes of a checkpoint. */
+const tasks = new Map<Design, string>([
+  [encoder, "features, sentence embedding, sequence and token classification, question answering, masked words"],
+  [decoder, "features, text generation"],
+  [t5, "features of the encoder, text to text"],
+  [bart, "text to text"],
+  [vit, "features, image classification"],
+  [resnet, "features, image classification"],
+]);
+
 /** What `cerebro compat transformer` prints. */
-export const transformerSupport: readonly OpSupport[] = Object.keys(designs).map((name) => ({
+export const transformerSupport: readonly OpSupport[] = Object.entries(designs).map(([name, design]) => ({
   name,
   supported: true,
+  note: tasks.get(design) ?? "",
 }));
 
 /** Files that are handed on: tokenizers, and how pictures are prepared. */
