@@ -8,6 +8,7 @@ import type { Region, Value } from "../../hlo/graph.ts";
 import { fromNumbers, sameType, type Tensor, type TensorType, typeText, zeros } from "../../hlo/tensor.ts";
 import { type Bound, isRagged, isResource, NeedsValue, Node, Unsupported } from "./node.ts";
 import { customOperators, operators } from "./operators.ts";
+import { hiddenState } from "./ops/signal.ts";
 import { options, readOptions } from "./options.ts";
 import type { ElementType, ModelFile, OperatorInfo, SubgraphInfo, TensorInfo } from "./schema.ts";
 import { readConstant } from "./weights.ts";
@@ -230,6 +231,8 @@ export class Importer {
         const key = handles.get(operator.inputs[0] ?? -1);
         if (key !== undefined) keys.add(key);
       }
+      const hidden = hiddenState(subgraph, operator);
+      if (hidden) keys.add(hidden.key);
       for (const tensor of operator.inputs) {
         if (tensor >= 0 && subgraph.tensors[tensor]!.variable) keys.add(tensorKey(subgraph, tensor));
       }
@@ -281,6 +284,8 @@ export class Importer {
         if (operator.name === "VAR_HANDLE") {
           handles.push({ key: resourceKey(operator), subgraph, tensors: operator.outputs });
         }
+        const hidden = hiddenState(subgraph, operator);
+        if (hidden) this.variables.set(hidden.key, { name: hidden.key, initial: hidden.initial, assigned: true });
         for (const { subgraph: called } of calls(operator)) visit(called, depth + 1);
       }
       for (const info of subgraph.tensors) {

@@ -13,6 +13,7 @@ import { customs } from "./ops/custom.ts";
 import { detection } from "./ops/detection.ts";
 import { reductions } from "./ops/reduce.ts";
 import { resizes } from "./ops/resize.ts";
+import { signals } from "./ops/signal.ts";
 import { stablehlo } from "./ops/stablehlo.ts";
 import { shapes } from "./ops/shape.ts";
 
@@ -32,7 +33,7 @@ export const operators: ReadonlyMap<string, Lower> = new Map(
   ].flatMap((table) => Object.entries(table)),
 );
 
-export const customOperators: ReadonlyMap<string, Lower> = new Map(Object.entries(customs));
+export const customOperators: ReadonlyMap<string, Lower> = new Map(Object.entries({ ...customs, ...signals }));
 
 /** Limits of what is built. */
 const notes: Readonly<Record<string, string>> = {

@@ -87,6 +87,13 @@ describe("tflite", () => {
     expect(wrong).toEqual([]);
   });
 
+  it.skipIf(!shared)("gives TensorFlow Lite Micro's results for the models that are its own", () => {
+    const wrong = Object.entries(goldens("micro.json")).flatMap(([name, golden]) =>
+      check(shared!, name, name.includes("person") ? golden.slice(0, 1) : golden, "interpreter"),
+    );
+    expect(wrong).toEqual([]);
+  });
+
   it.skipIf(!shared)("refuses models compiled for chips, saying what they are", () => {
     for (const part of ["one-op-tflite", "tflite-micro"]) {
       for (const file of readdirSync(join(shared!, part))) {
