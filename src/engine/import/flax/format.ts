@@ -11,7 +11,12 @@ import { isTorchArchive } from "./torch.ts";
 import { parameterCount } from "./weights.ts";
 
 function matches({ bytes, files }: Source): boolean {
-  if (!bytes) return files !== undefined && findCheckpoints(files).length > 0;
+  if (!bytes) {
+    // Names that nothing else has: other formats keep their weights in .bin files too.
+    const names = files?.list("") ?? [];
+    if (names.some((name) => /\.(safetensors|msgpack)$|^checkpoint_\d+$/.test(name))) return true;
+    return files !== undefined && findCheckpoints(files).length > 0;
+  }
   if (isSafetensors(bytes)) return true;
   if (isZip(bytes)) {
     const entries = zipEntries(bytes);
