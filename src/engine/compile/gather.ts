@@ -133,6 +133,39 @@ export function sliceKernel(operation: Operation): Kernel | undefined {
   });
 }
 
+/**
+ * The kernel of a move along strides, of any element type: to a part of `result`, from a value walked along the part's
+ * dimensions.
+ */
+export function copyKernel(
+  source: Value,
+  result: Value,
+  { extents, from, to }: { extents: readonly number[]; from: Walk; to: Walk },
+): Kernel {
+  const { bytes } = dtypes[source.type.dtype];
+  // The outer dimensions are units, the innermost ones the window.
+  const merged = merge(extents, [from, to]);
+  const [read, written] = merged.walks as [Walk, Walk];
+  const split = Math.max(0, merged.space.length - 1);
+  const part = (begin: number, end?: number) => ({
+    extents: merged.space.slice(begin, end),
+    from: read.strides.slice(begin, end),
+    to: written.strides.slice(begin, end),
+  });
+  return moveKernel({
+    name: "copy",
+    operands: [source],
+    result,
+    bytes,
+    from: 2,
+    to: 3,
+    units: part(0, split),
+    window: part(split),
+    places: [],
+    moved: "from",
+  });
+}
+
 function moveKernel(move: Move): Kernel {
   const { name, operands, result, units, window, bytes } = move;
   const { extents } = window;

@@ -6,12 +6,12 @@ import { is, type Operation, operationsOf, type Region, usersOf, type Value } fr
 import { elementCount, stridesOf, type Tensor } from "../hlo/tensor.ts";
 import { type Cluster, clusterOf, type ClusterOptions, scalarOf } from "./cluster.ts";
 import { withEpilogue } from "./epilogue.ts";
-import { gatherKernel, movesNothing, sliceKernel } from "./gather.ts";
+import { copyKernel, gatherKernel, movesNothing, sliceKernel } from "./gather.ts";
 import type { Kernel, Template } from "./kernel.ts";
 import { templates } from "./kernels/index.ts";
 import { isLaneType } from "./lanes.ts";
 import { loopKernel, type Target, whole } from "./loop.ts";
-import { identity, operandMap, walkOf } from "./map.ts";
+import { identity, operandMap, type Walk, walkOf } from "./map.ts";
 import { Aliases } from "./memory.ts";
 import { reductionKernel } from "./reduction.ts";
 import { type Block, capturesOf, type KernelStep, type Step } from "./step.ts";
@@ -180,7 +180,7 @@ class RegionLowering {
     }
     if (this.moves(operation)) return;
     if (this.parts(operation)) return;
-    if (results.length === 1 && this.cluster(results[0]!)) return;
+    if (results.length === 1 && (this.cluster(results[0]!) || this.wide(operation))) return;
     all.need(operands);
     all.need(capturesOf(operation));
     steps.push({ kind: "interpret", operation });
@@ -284,6 +284,35 @@ class RegionLowering {
     }
     for (const [value, same] of walks) if (same) inPlace.push([value, target.value]);
     return this.whole.step(kernel, inPlace);
+  }
+
+  /** Moves of elements that have no lanes: 64-bit and complex ones. */
+  private wide(operation: Operation): boolean {
+    const { whole: all, steps } = this;
+    const [source] = operation.operands;
+    const result = operation.results[0]!;
+    const { shape } = result.type;
+    const target = whole(result).walk;
+    const copy = (from: Value, extents: readonly number[], read: Walk, to: Walk): void => {
+      if (elementCount(extents) === 0) return;
+      const base = all.basedTarget({ value: from, walk: read });
+      const place = all.basedTarget({ value: result, walk: to });
+      steps.push(all.step(copyKernel(base.value, place.value, { extents, from: base.walk, to: place.walk })));
+    };
+    if (is(operation, "concatenate")) {
+      const { dimension } = operation.attributes;
+      let offset = 0;
+      for (const operand of operation.operands) {
+        const extents = operand.type.shape;
+        copy(operand, extents, whole(operand).walk, { ...target, offset: offset * target.strides[dimension]! });
+        offset += extents[dimension]!;
+      }
+      return true;
+    }
+    const map = source && operandMap(operation, identity(shape, 0, shape.length), shape);
+    if (!map) return false;
+    copy(source, shape, walkOf(map, source.type.shape, shape.length), target);
+    return true;
   }
 
   /** Concatenations and paddings: each operand is put into its part of the result. */

@@ -139,6 +139,35 @@ test("a network with features first becomes one with features last", () => {
   expect(steps.filter(({ kind }) => kind === "interpret")).toEqual([]);
 });
 
+test("convolutions by weights that are inputs have kernels", () => {
+  const attributes = {
+    strides: [2, 1],
+    padding: [
+      [1, 0],
+      [2, 1],
+    ],
+    lhsDilation: [1, 2],
+    rhsDilation: [2, 1],
+    inputBatch: 0,
+    inputFeature: 3,
+    inputSpatial: [1, 2],
+    kernelInputFeature: 2,
+    kernelOutputFeature: 3,
+    kernelSpatial: [0, 1],
+    outputBatch: 0,
+    outputFeature: 1,
+    outputSpatial: [2, 3],
+    batchGroups: 1,
+  } as const;
+  for (const groups of [1, 5]) {
+    const made = program([f32(2, 9, 8, 5), f32(3, 2, 5 / groups, 5)], (b, x, w) => [
+      b.op("convolution", [x!, w!], { ...attributes, reversal: [true, false], featureGroups: groups }),
+    ]);
+    left(made);
+    expect(compile(made).stats.steps["interpreter"]).toBeUndefined();
+  }
+});
+
 test("products of half floats are done in f32", () => {
   for (const dtype of ["bf16", "f16"] as const) {
     const made = program([{ dtype, shape: [3, 8] }], (b, x) => [

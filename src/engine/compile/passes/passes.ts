@@ -5,6 +5,7 @@ import { affine } from "./affine.ts";
 import { common } from "./common.ts";
 import { fold } from "./fold.ts";
 import { copyInputs, layout } from "./layout.ts";
+import { patches } from "./patches.ts";
 import { rewrite } from "./rewrite.ts";
 import { simplify } from "./simplify.ts";
 import { widen } from "./widen.ts";
@@ -20,5 +21,6 @@ export function optimise(program: Program): Program {
     current = next.program;
     if (!next.changed) break;
   }
+  current = rewrite(current, [patches]).program;
   return rewrite(current, [copyInputs, common()]).program;
 }
