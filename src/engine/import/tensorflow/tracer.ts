@@ -9,8 +9,8 @@ import { calledBy, type Edge, type Graph, type Library, type Node } from "./grap
 import type { AttrChoice, NameAttrList } from "./messages.ts";
 import { chooseBranch, loopOf, runLoop } from "./raise.ts";
 
-/** Deepest nesting of calls. */
-const maximumCalls = 200;
+/** Deepest nesting of calls, loops and choices. */
+const maximumDepth = 400;
 
 /** The first values of variables. */
 export interface Variables {
@@ -49,7 +49,9 @@ export class Tracer implements Services {
   private readonly constants = new Map<Tensor, Value>();
   private readonly initials = new Map<string, Value>();
   private readonly writing = new Map<Graph, boolean>();
-  private calls = 0;
+  private depth = 0;
+  /** Choices being made. */
+  private readonly choosing = new Set<Node>();
 
   constructor(
     library: Library,
@@ -107,13 +109,10 @@ export class Tracer implements Services {
         `function ${name} takes ${graph.parameters.length} arguments, is called with ${inputs.length}`,
       );
     }
-    if (++this.calls > maximumCalls) throw new CerebroError("limit", `function ${name}: calls are nested too deeply`);
     const feeds = new Map(graph.parameters.map((parameter, i) => [`${parameter}:0`, inputs[i]!]));
     const bindings = new Map([...attr].map(([key, { value }]) => [key, value]));
     const frame: Frame = { graph, known: new Map(), feeds, outer: undefined, bindings };
-    const results = this.evaluate(frame, graph.results, graph.effects);
-    this.calls--;
-    return results;
+    return this.evaluate(frame, graph.results, graph.effects);
   }
 
   passedThrough({ name }: NameAttrList): boolean[] {
@@ -134,7 +133,13 @@ export class Tracer implements Services {
 
   /** What edges of a frame carry; everything they need is written first, in the order the graph asks for. */
   evaluate(frame: Frame, targets: readonly Edge[], effects: readonly string[] = []): Item[] {
-    for (const node of this.order(frame, targets, effects)) this.visit(frame, node);
+    // Calls, loops and choices evaluate what is inside them.
+    if (++this.depth > maximumDepth) throw new CerebroError("limit", `${frame.graph.name}: is nested too deeply`);
+    try {
+      for (const node of this.order(frame, targets, effects)) this.visit(frame, node);
+    } finally {
+      this.depth--;
+    }
     return targets.map((edge) => this.item(frame, edge));
   }
 
@@ -246,8 +251,18 @@ export class Tracer implements Services {
     else frame.known.set(node.name, this.import(frame, node));
   }
 
+  private choose(frame: Frame, node: Node): readonly Item[] {
+    if (this.choosing.has(node)) throw new FormatError(`${frame.graph.name}: node ${node.name} depends on itself`);
+    this.choosing.add(node);
+    try {
+      return chooseBranch(this, frame, node);
+    } finally {
+      this.choosing.delete(node);
+    }
+  }
+
   private import(frame: Frame, node: Node): readonly Item[] {
-    if (merges.has(node.op)) return chooseBranch(this, frame, node);
+    if (merges.has(node.op)) return this.choose(frame, node);
     if (ignored.has(node.op)) return [];
     if (node.op === "_Arg") throw new FormatError(`${frame.graph.name}: argument ${node.name} was not given`);
     const bound = bind(node, frame.bindings);
