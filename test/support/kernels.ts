@@ -58,7 +58,7 @@ export function startKernel(
   const start = performance.now();
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
     env: { memory },
-    math: importedFunctions() as Record<string, WebAssembly.ImportValue>,
+    math: importedFunctions(),
   });
   const compileTime = performance.now() - start;
   const call = instance.exports["kernel"] as (...numbers: number[]) => void;

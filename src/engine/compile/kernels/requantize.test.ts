@@ -17,8 +17,8 @@ function check(
   shifts: readonly number[],
   range: { dtype: "i8" | "i32"; min: number; max: number },
   size: number,
+  rows = 64,
 ): void {
-  const rows = 64;
   const b = new Builder([
     { dtype: "i8", shape: [rows, 4] },
     { dtype: "i32", shape: [rows, shifts.length] },
