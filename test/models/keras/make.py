@@ -68,7 +68,9 @@ def inputs_of(model, seed, shapes, low, high):
     for i, tensor in enumerate(model.inputs):
         shape = shapes[i] if shapes else [1 if n is None else n for n in tensor.shape]
         dtype = str(getattr(tensor.dtype, "name", tensor.dtype))
-        if "int" in dtype or high is not None:
+        if dtype == "bool":
+            result.append(rng.integers(0, 2, shape).astype(dtype))
+        elif "int" in dtype or high is not None:
             result.append(rng.integers(low, high or 10, shape).astype(dtype))
         else:
             result.append(rng.normal(0, 1, shape).astype(dtype))
@@ -418,6 +420,62 @@ def mixed(policy):
     return build()
 
 
+def rare_recurrent():
+    i = keras.Input((5, 6, 4))
+    a = L.ConvLSTM1D(3, 2, padding="same", return_sequences=True)(i)
+    small = keras.Sequential([L.Input((6, 3)), L.Conv1D(2, 3, activation="relu"), L.Flatten(), L.Dense(4)])
+    b = L.TimeDistributed(small)(a)
+    c = L.Bidirectional(L.LSTM(3, return_state=True, return_sequences=True), merge_mode=None)(b)
+    d = L.Bidirectional(L.GRU(3, return_state=True))(b)
+    e = L.Bidirectional(L.LSTM(2), backward_layer=L.GRU(2, go_backwards=True))(b)
+    f = L.RNN([L.LSTMCell(3), L.SimpleRNNCell(2)], return_state=True, return_sequences=True)(b)
+    g = L.LSTM(3, unroll=True)(b, initial_state=[c[2], c[3]])
+    h = L.GRU(3, activation="relu", recurrent_activation="hard_sigmoid", use_bias=False)(b)
+    return keras.Model(i, [*c, *d, e, *f, g, h])
+
+
+def rare_attention():
+    i = keras.Input((3, 4, 6))
+    j = keras.Input((4, 6))
+    m = keras.Input((4, 4), dtype="bool")
+    a = L.MultiHeadAttention(2, 3, attention_axes=(2,))(i, i)
+    b = L.MultiHeadAttention(2, 3)(i, i)
+    c, s = L.MultiHeadAttention(2, 3, use_bias=False)(j, j, attention_mask=m, return_attention_scores=True)
+    d = L.MultiHeadAttention(3, 2, output_shape=(2, 3))(j, j, attention_mask=m)
+    e, t = L.Attention(dropout=0.2)([j, j], return_attention_scores=True)
+    f = L.MultiHeadAttention(2, 3)(query=j, value=j, key=L.Dense(5)(j))
+    return keras.Model([i, j, m], [a, b, c, s, d, e, t, f])
+
+
+def rare_spatial():
+    i = keras.Input((9, 10, 4))
+    a = L.Conv2D(3, 3, dilation_rate=2, padding="same", activation="softplus")(i)
+    b = L.DepthwiseConv2D(3, strides=2, padding="same", use_bias=False)(i)
+    c = L.Conv2DTranspose(3, 4, strides=3, padding="same")(b)
+    d = L.SeparableConv2D(5, 2, depth_multiplier=3, strides=2)(a)
+    e = L.LayerNormalization(axis=[1, 2])(d)
+    f = L.BatchNormalization(axis=2, center=False)(d)
+    g = L.UnitNormalization(axis=[1, 3])(d)
+    h = L.Softmax(axis=[1, 2])(d)
+    k = L.AdaptiveMaxPooling2D((3, 2))(i) if hasattr(L, "AdaptiveMaxPooling2D") else i
+    n = L.AveragePooling2D((3, 2), strides=(2, 3), padding="same")(i)
+    o = L.Reshape((3, -1, 2))(L.ZeroPadding2D((1, 2))(b[:, :4, :4]))
+    q = L.GroupNormalization(-1, center=False)(d)
+    r = L.Flatten(data_format="channels_first")(b)
+    v = L.UpSampling2D((2, 3))(b)
+    w = L.Conv2D(4, (1, 3), strides=(1, 2), padding="same", data_format="channels_last", groups=4)(i)
+    return keras.Model(i, [c, e, f, g, h, k, n, o, q, r, v, w])
+
+
+def dictionaries():
+    p, q = keras.Input((3,), name="p"), keras.Input((3,), name="q")
+    inner = keras.Model({"one": p, "two": q}, {"sum": L.Add()([p, q]), "far": L.Dense(2)(q)}, name="inner")
+    i, j = keras.Input((3,), name="right"), keras.Input((3,), name="left")
+    result = inner({"one": i, "two": j})
+    other = inner({"one": result["sum"], "two": L.Dense(3)(i)})
+    return keras.Model([i, j], {"b": result["far"], "a": other["sum"], "c": other["far"]})
+
+
 def quantized():
     i = keras.Input((6,), dtype="int32")
     x = L.Embedding(9, 8)(i)
@@ -517,6 +575,10 @@ save3("mixed", mixed("mixed_float16"), 19, tolerance=2e-2)
 save3("bfloat", mixed("mixed_bfloat16"), 20, h5=False, tolerance=1e-1)
 save3("unbuilt", unbuilt(), 21)
 save3("quantized", quantized(), 27, randomised=False, h5=False, high=9)
+save3("rare_recurrent", rare_recurrent(), 28, h5=False)
+save3("rare_attention", rare_attention(), 29, h5=False)
+save3("rare_spatial", rare_spatial(), 30, h5=False, calls=2)
+save3("dictionaries", dictionaries(), 31)
 save3("spectral", spectral(), 22, h5=False)
 save2("old_functional", old_functional(), 23, quantize=True)
 save2("old_recurrent", old_recurrent(), 24, low=0, high=10)

@@ -254,6 +254,8 @@ function runGraph(call: Call, inputs: Item): Item {
   const results = new Map<string, Item>();
   bindInputs(call, inputs, results);
   const nodes = new Map<string, GraphNode>();
+  // Keras 3 counts the call that graphs begin with in the outputs' references alone.
+  const shifted = new Set<string>();
   for (const [i, json] of layerList(call.config).entries()) {
     const layer = call.layer.children[i]!.layer;
     const list = isObject(json) ? json["inbound_nodes"] : undefined;
@@ -261,13 +263,15 @@ function runGraph(call: Call, inputs: Item): Item {
     // In Keras 2 models begin with a call of their own, which links their inputs to their outputs.
     const first = layer.row?.model && list.every(isLegacyNode) ? 1 : 0;
     for (const [at, node] of list.entries()) nodes.set(`${layer.name}\n${at + first}`, { layer, json: node });
+    if (layer.row === Functional && first === 0) shifted.add(layer.name);
     const [only] = list;
     if (first === 1 && only !== undefined) nodes.set(`${layer.name}\n0`, { layer, json: only });
   }
   const outputs = outputsOf(call.config);
-  for (const output of flat(outputs)) compute(call.run, nodes, results, keyOf(output), call.layer.what);
+  const meant = (at: Reference) => (shifted.has(at.name) && at.node > 0 ? { ...at, node: at.node - 1 } : at);
+  for (const output of flat(outputs)) compute(call.run, nodes, results, keyOf(meant(output)), call.layer.what);
   const collect = (each: Structure): Item => {
-    if (isReference(each)) return pick(results, each, call.layer.what);
+    if (isReference(each)) return pick(results, meant(each), call.layer.what);
     if (Array.isArray(each)) return (each as readonly Structure[]).map(collect);
     return Object.fromEntries(Object.entries(each).map(([key, inner]) => [key, collect(inner)]));
   };
