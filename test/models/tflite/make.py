@@ -283,7 +283,7 @@ def ops():
     model("cumsum_reverse", "CUMSUM", [T("i32", [9, 2]), const("i32", 0)], [T("i32", [9, 2])], opt("CumsumOptions", exclusive=True, reverse=True))
     model("reduce_prod", "REDUCE_PROD", [T("f32", [3, 4]), const("i32", [0])], [T("f32", [4])], opt("ReducerOptions"))
     model("reduce_any", "REDUCE_ANY", [T("i1", [3, 4]), const("i32", [0])], [T("i1", [4])], opt("ReducerOptions"))
-    model("segment_sum", "SEGMENT_SUM", [T("f32", [5, 2]), const("i32", [0, 0, 1, 3, 3])], [T("f32", [4, 2])], opt("SegmentSumOptions"))
+    model("segment_sum", "SEGMENT_SUM", [T("f32", [5, 2]), const("i32", [0, 0, 1, 2, 2])], [T("f32", [3, 2])], opt("SegmentSumOptions"))
     for op, kind in (("SUM", "Sum"), ("MAX", "Max"), ("MIN", "Min"), ("PROD", "Prod")):
         model(f"unsorted_segment_{op.lower()}", f"UNSORTED_SEGMENT_{op}", [T("f32", [5, 2]), const("i32", [2, 0, 2, -1, 3]), const("i32", 5)], [T("f32", [5, 2])], opt(f"UnsortedSegment{kind}Options"))
     model("rfft2d", "RFFT2D", [T("f32", [2, 4, 8]), const("i32", [4, 8])], [T("c64", [2, 4, 5])], opt("Rfft2dOptions"))
@@ -319,10 +319,10 @@ def ops():
     model("rnn_step", "RNN", [T("f32", [2, 5]), w([4, 5], 1), w([4, 4], 2), w([4], 3), st([2, 4])], [T("f32", [2, 4])], opt("RNNOptions", fusedActivationFunction=4))
     model("rnn_sequence", "UNIDIRECTIONAL_SEQUENCE_RNN", [T("f32", [6, 2, 5]), w([4, 5], 1), w([4, 4], 2), w([4], 3), st([2, 4])], [T("f32", [6, 2, 4])], opt("SequenceRNNOptions", timeMajor=True, fusedActivationFunction=1))
     model("svdf", "SVDF", [T("f32", [2, 6]), w([8, 6], 1), w([8, 5], 2), w([4], 3), st([2, 40])], [T("f32", [2, 4])], opt("SVDFOptions", rank=2, fusedActivationFunction=1))
-    both = ([T("f32", [2, 6, 5])] + [w([4, 5], i) for i in range(4)] + [w([4, 4], 10 + i) for i in range(4)] + [None] * 3 + [w([4], 20 + i) for i in range(4)] + [None, None]
+    both = ([T("f32", [6, 2, 5])] + [w([4, 5], i) for i in range(4)] + [w([4, 4], 10 + i) for i in range(4)] + [None] * 3 + [w([4], 20 + i) for i in range(4)] + [None, None]
             + [w([4, 5], 30 + i) for i in range(4)] + [w([4, 4], 40 + i) for i in range(4)] + [None] * 3 + [w([4], 50 + i) for i in range(4)] + [None, None]
             + [st([2, 4])] * 4 + [None] * 9)
-    model("lstm_both", "BIDIRECTIONAL_SEQUENCE_LSTM", both, [T("f32", [2, 6, 8])], opt("BidirectionalSequenceLSTMOptions", fusedActivationFunction=4, mergeOutputs=True, timeMajor=False))
+    model("lstm_both", "BIDIRECTIONAL_SEQUENCE_LSTM", both, [T("f32", [6, 2, 8])], opt("BidirectionalSequenceLSTMOptions", fusedActivationFunction=4, mergeOutputs=True, timeMajor=True))
     rnn2 = [T("f32", [2, 6, 5]), w([4, 5], 1), w([4, 4], 2), w([4], 3), st([2, 4]), w([4, 5], 5), w([4, 4], 6), w([4], 7), st([2, 4]), None, None, None]
     model("rnn_both", "BIDIRECTIONAL_SEQUENCE_RNN", rnn2, [T("f32", [2, 6, 4]), T("f32", [2, 6, 4])], opt("BidirectionalSequenceRNNOptions", fusedActivationFunction=4, mergeOutputs=False, timeMajor=False))
 

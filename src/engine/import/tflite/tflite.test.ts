@@ -28,7 +28,6 @@ const looser: Readonly<Record<string, { relative?: number; absolute?: number; st
   "basic-pitch/nmp.tflite": { relative: 3e-4, absolute: 1e-4 },
   // Ten layers of 640 and 128 sums: the order of addition shows.
   "mlperf-tiny/model_ToyCar.tflite": { relative: 5e-5, absolute: 1e-5 },
-  "lstm_both.tflite": { relative: 1e-4, absolute: 1e-5 },
   // SUM of small integers: the reference kernel adds bytes, the others round in floats.
   "sum_i8.tflite": { steps: 1 },
   "sum_last_i8.tflite": { steps: 1 },
