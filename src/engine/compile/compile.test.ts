@@ -75,6 +75,34 @@ test("a loop with captures, swaps and a counter", () => {
   );
 });
 
+test("places of the largest and smallest elements", () => {
+  const numbers = [3, 1, 3, -2, NaN, 7, NaN, 7, -Infinity, -Infinity, -Infinity, -Infinity];
+  for (const dimension of [0, 1]) {
+    for (const index of ["i32", "i64"] as const) {
+      const made = program([f32(3, 4), i32(5, 6)], (b, x, y) => [
+        b.argument("GT", x!, dimension, index),
+        b.argument("LT", x!, dimension, index),
+        b.argument("GT", y!, dimension, index),
+        b.argument("LT", b.convert(y!, "i8"), dimension),
+      ]);
+      compare(made, [fromNumbers("f32", [3, 4], numbers), sample(i32(5, 6))]);
+      expect(compile(made).stats.steps["interpreter"]).toBeUndefined();
+    }
+  }
+});
+
+test("bits of another type are the same bytes", () => {
+  const made = program([f32(2, 3)], (b, x) => {
+    const bits = b.op("bitcastConvert", [x!], { dtype: "u32" });
+    const high = b.plain("shiftRightLogical", bits, b.full("u32", [2, 3], 23));
+    return [
+      b.op("bitcastConvert", [b.plain("and", bits, high)], { dtype: "f32" }),
+      b.op("bitcastConvert", [x!], { dtype: "u8" }),
+    ];
+  });
+  compare(made);
+});
+
 test("loops that write into what they carry", () => {
   compare(
     program([f32(6, 3), f32(3)], (b, x, h) => {

@@ -4,6 +4,7 @@
 import { dtypes } from "../hlo/dtype.ts";
 import { is, type Operation, operationsOf, type Region, usersOf, type Value } from "../hlo/graph.ts";
 import { elementCount, stridesOf, type Tensor } from "../hlo/tensor.ts";
+import { argumentKernel } from "./argument.ts";
 import { type Cluster, clusterOf, type ClusterOptions, scalarOf } from "./cluster.ts";
 import { withEpilogue } from "./epilogue.ts";
 import { copyKernel, gatherKernel, movesNothing, sliceKernel } from "./gather.ts";
@@ -192,7 +193,8 @@ class RegionLowering {
     const [result] = operation.results;
     if (!operand || operation.results.length !== 1) return false;
     const { shape, dtype } = result!.type;
-    if (operation.op === "reshape") {
+    const bytesAlone = [dtype, operand.type.dtype].every((each) => dtypes[each].bits >= 8);
+    if (operation.op === "reshape" || (operation.op === "bitcastConvert" && bytesAlone)) {
       this.whole.aliases.set(result!, operand);
     } else {
       const map = operandMap(operation, identity(shape, 0, shape.length), shape);
@@ -206,11 +208,11 @@ class RegionLowering {
     return true;
   }
 
-  /** Windows at places known at run time. */
+  /** Windows at places known at run time; places of the largest elements. */
   private moves(operation: Operation): boolean {
     if (movesNothing(operation)) return false;
     const { whole: all, steps } = this;
-    const kernel = gatherKernel(operation) ?? sliceKernel(operation);
+    const kernel = gatherKernel(operation) ?? sliceKernel(operation) ?? argumentKernel(operation);
     if (!kernel) return false;
     steps.push(all.step(kernel));
     if (operation.op === "dynamicUpdateSlice") {
