@@ -15,6 +15,8 @@ const nodeLimit = 1 << 28;
 /** Tree nodes and keys that are read: more than any checkpoint has. */
 const maximumNodes = 100_000;
 const maximumKeys = 4_000_000;
+/** Bytes of all nodes, unpacked: nodes may be reached by several ways. */
+const treeLimit = 1 << 30;
 /** A length that says that there is no tree: all bits are set. */
 const absent = (1n << 64n) - 1n;
 
@@ -219,6 +221,7 @@ class TreeReader {
   private readonly what: string;
   private readonly cache = new Map<string, Uint8Array>();
   private nodes = 0;
+  private unpacked = 0;
 
   constructor(files: FileStore, directory: string, what: string) {
     this.files = files;
@@ -247,6 +250,8 @@ class TreeReader {
       const { place, height, prefix } = next;
       const what = `${this.what}: node at ${hex(place.offset)} of ${place.file.path}`;
       const cursor = body(this.bytes(place, "node"), nodeMagic, what);
+      this.unpacked += cursor.bytes.length;
+      if (this.unpacked > treeLimit) throw new FormatError(`${this.what}: nodes have more than ${treeLimit} bytes`);
       const found = cursor.u8();
       if (found !== height) throw new FormatError(`${what}: has height ${found}, expected ${height}`);
       const table = dataFiles(cursor, place.file.base);

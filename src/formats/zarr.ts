@@ -100,7 +100,9 @@ function readChunks(layout: Layout, read: ReadKey): Uint8Array {
   const size = arraySize(dtype, shape, what);
   if (size > arrayLimit) throw new FormatError(`${what}: has ${size} bytes, at most ${arrayLimit} are read`);
   const chunkSize = arraySize(dtype, chunk, what);
-  if (chunkSize > arrayLimit) throw new FormatError(`${what}: chunks have ${chunkSize} bytes, at most ${arrayLimit}`);
+  // Chunks may reach over an array's edges, but not by any amount.
+  const largest = Math.min(arrayLimit, Math.max(4 * size, emptyLimit));
+  if (chunkSize > largest) throw new FormatError(`${what}: chunks have ${chunkSize} bytes, at most ${largest}`);
   const grid = gridOf(shape, chunk, what);
   let result: Uint8Array | undefined;
   for (const index of indicesOf(grid)) {

@@ -14,6 +14,7 @@ import { type Weight, type Weights, weightsOf } from "./weights.ts";
 const what = "pytorch";
 const pickleLimit = 1 << 26;
 const maximumDepth = 100;
+const maximumValues = 1 << 20;
 
 const storages: Readonly<Record<string, ElementType>> = {
   DoubleStorage: "f64",
@@ -80,7 +81,7 @@ export function readTorch(bytes: Uint8Array, entries: readonly ZipEntry[]): Weig
     const read = () => tensorOf({ dtype, shape: tensor.shape, bytes: elements(bytes, entry, tensor, name) }, name);
     list.push({ name, dtype, shape: tensor.shape, read });
   };
-  collect(unpickle(zipContent(bytes, pickle, pickleLimit)), "", add, 0);
+  collect(unpickle(zipContent(bytes, pickle, pickleLimit)), add);
   return weightsOf("pytorch", list, new Map());
 }
 
@@ -88,14 +89,20 @@ function isTensor(value: Value): value is StoredTensor {
   return typeof value === "object" && value !== null && "kind" in value && value.kind === "tensor";
 }
 
-function collect(value: Value, name: string, add: (name: string, tensor: StoredTensor) => void, depth: number): void {
-  if (depth > maximumDepth) throw new FormatError(`${what}: more than ${maximumDepth} levels`);
-  if (isTensor(value)) add(name, value);
-  else if (value instanceof Map) {
-    for (const [key, each] of value) {
-      if (typeof key === "string") collect(each, name === "" ? key : `${name}.${key}`, add, depth + 1);
+/** Finds the tensors of a tree. Values may be shared: what is visited is counted, not what was read. */
+function collect(root: Value, add: (name: string, tensor: StoredTensor) => void): void {
+  let visited = 0;
+  const visit = (value: Value, name: string, depth: number): void => {
+    if (depth > maximumDepth) throw new FormatError(`${what}: more than ${maximumDepth} levels`);
+    if (++visited > maximumValues) throw new FormatError(`${what}: more than ${maximumValues} values`);
+    if (isTensor(value)) add(name, value);
+    else if (value instanceof Map) {
+      for (const [key, each] of value) {
+        if (typeof key === "string") visit(each, name === "" ? key : `${name}.${key}`, depth + 1);
+      }
     }
-  }
+  };
+  visit(root, "", 0);
 }
 
 /** The elements of a tensor in row-major order: strides may skip, turn round or repeat those of the storage. */
