@@ -44,7 +44,7 @@ test("damaged arrays end in a FormatError", () => {
   let seed = 11;
   const random = (limit: number) => (seed = (seed * 48271) % 2147483647) % limit;
   for (const name of names) {
-    for (let round = 0; round < 60; round++) {
+    for (let round = 0; round < 25; round++) {
       const read: ReadKey = (key) => {
         const bytes = reader(name)(key);
         if (bytes && random(3) === 0) for (let k = random(4); k >= 0; k--) bytes[random(bytes.length)] = random(256);
