@@ -35,6 +35,9 @@ export interface Agreement {
 /** Most numbers of a shape or of indices that have to be known while loading. */
 const maximumKnown = 4096;
 
+/** Most integers of one attribute. */
+const maximumIntegers = 1 << 16;
+
 export function isValue(lowered: Lowered): lowered is Value {
   return lowered !== undefined && "type" in lowered;
 }
@@ -53,7 +56,7 @@ export function likewise(pattern: readonly Lowered[], values: readonly Value[]):
 }
 
 /** Integers of any attribute that holds some: array<i64: …>, dense<…>, [1, 2], 1. */
-export function integersOf(attribute: Attribute): number[] | undefined {
+export function integersOf(attribute: Attribute, depth = 0): number[] | undefined {
   switch (attribute.kind) {
     case "list":
       return attribute.values.map(Number);
@@ -64,8 +67,13 @@ export function integersOf(attribute: Attribute): number[] | undefined {
     case "boolean":
       return [attribute.value ? 1 : 0];
     case "array": {
-      const parts = attribute.elements.map(integersOf);
-      return parts.every((part) => part !== undefined) ? parts.flat() : undefined;
+      const numbers: number[] = [];
+      for (const element of attribute.elements) {
+        const part = element.kind === "array" && depth > 2 ? undefined : integersOf(element, depth + 1);
+        if (!part || numbers.length + part.length > maximumIntegers) return undefined;
+        numbers.push(...part);
+      }
+      return numbers;
     }
     default:
       return undefined;

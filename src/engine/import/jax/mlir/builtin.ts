@@ -2,7 +2,15 @@
 
 import { denseBytes } from "./dense.ts";
 import { type DialectDecoder, readFloat, readInteger } from "./encoding.ts";
-import { type Attribute, elementBytes, type Location, type RankedType, type Type } from "./module.ts";
+import {
+  type Attribute,
+  elementBytes,
+  functionType,
+  type Location,
+  type RankedType,
+  tupleType,
+  type Type,
+} from "./module.ts";
 
 /** Locations are attributes in bytecode. */
 export type Located = Attribute & { readonly location?: Location };
@@ -146,7 +154,7 @@ export function builtinType(decoder: DialectDecoder): Type {
     case 1:
       return { kind: "index" };
     case 2:
-      return { kind: "function", inputs: decoder.types(), results: decoder.types() };
+      return functionType(decoder.types(), decoder.types());
     case 9:
       return { kind: "complex", element: decoder.type() };
     case 12:
@@ -158,7 +166,7 @@ export function builtinType(decoder: DialectDecoder): Type {
       return { kind: "tensor", shape: data.integers().map(extentOf), element: decoder.type(), encoding };
     }
     case 15:
-      return { kind: "tuple", elements: decoder.types() };
+      return tupleType(decoder.types());
     case 18:
       return { kind: "unranked", element: decoder.type() };
     default:

@@ -1,6 +1,7 @@
 // A generic MLIR module (MLIR language reference): operations with attributes, types, regions and blocks, whatever the
 // dialect. Text and bytecode are both read into this.
 
+import { FormatError } from "../../../../base/errors.ts";
 import type { DType } from "../../../hlo/dtype.ts";
 
 export type Type =
@@ -100,6 +101,22 @@ export interface Block {
 export interface Region {
   readonly blocks: readonly Block[];
 }
+
+/** Types within a type: files may share parts, so that a few lines would say billions. */
+const weights = new WeakMap<Type, number>();
+const maximumWeight = 1 << 16;
+
+function weighed<T extends Type>(type: T, parts: readonly Type[]): T {
+  const weight = parts.reduce((sum, part) => sum + (weights.get(part) ?? 1), 1);
+  if (weight > maximumWeight) throw new FormatError(`MLIR: a type of more than ${maximumWeight} parts`);
+  weights.set(type, weight);
+  return type;
+}
+
+export const tupleType = (elements: readonly Type[]): Type => weighed({ kind: "tuple", elements }, elements);
+
+export const functionType = (inputs: readonly Type[], results: readonly Type[]): Type =>
+  weighed({ kind: "function", inputs, results }, [...inputs, ...results]);
 
 /** Deepest nesting of types, attributes and regions. */
 export const maximumDepth = 200;

@@ -2,7 +2,7 @@
 
 import { parseAttribute } from "./attributes.ts";
 import type { Reader } from "./reader.ts";
-import type { RankedType, Type } from "./module.ts";
+import { functionType, type RankedType, tupleType, type Type } from "./module.ts";
 
 const scalar = /(?:(s|u)?i(\d{1,4})|(bf16|tf32|f(?:16|32|64|80|128)|f[468]E\dM\d[A-Z0-9]*)|(index|none))(?![\w$.])/y;
 
@@ -106,7 +106,7 @@ function dialectType(reader: Reader): Type {
       return tensor(reader);
     case "vhlo.tuple_v1":
       scanner.expect("<");
-      return { kind: "tuple", elements: scanner.list(">", () => parseType(reader)) };
+      return tupleType(scanner.list(">", () => parseType(reader)));
     case "vhlo.func_v1": {
       scanner.expect("<");
       const type = parseType(reader);
@@ -156,12 +156,12 @@ export function parseType(reader: Reader): Type {
     }
     if (scanner.accept("tuple")) {
       scanner.expect("<");
-      return { kind: "tuple", elements: scanner.list(">", () => parseType(reader)) };
+      return tupleType(scanner.list(">", () => parseType(reader)));
     }
     if (scanner.peek("(")) {
       const inputs = parseTypes(reader);
       scanner.expect("->");
-      return { kind: "function", inputs, results: parseTypes(reader) };
+      return functionType(inputs, parseTypes(reader));
     }
     for (const word of ["memref", "vector"]) {
       if (scanner.accept(word)) return { kind: "opaque", text: `${word}${scanner.balanced().replaceAll(/\s/g, "")}` };

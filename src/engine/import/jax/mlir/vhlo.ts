@@ -4,7 +4,7 @@
 import { denseBytes } from "./dense.ts";
 import { extentOf, ranked, widthOf } from "./builtin.ts";
 import { type DialectDecoder, readFloat, readInteger } from "./encoding.ts";
-import { type Attribute, i64, showType, type Type } from "./module.ts";
+import { type Attribute, functionType, i64, showType, tupleType, type Type } from "./module.ts";
 
 /** Words of enumerations, by their numbers (VhloEnums.td). */
 const words = {
@@ -174,7 +174,7 @@ export function vhloType(decoder: DialectDecoder): Type {
     case 1:
       return { kind: "complex", element: decoder.type() };
     case 8:
-      return { kind: "function", inputs: decoder.types(), results: decoder.types() };
+      return functionType(decoder.types(), decoder.types());
     case 20:
       return { kind: "tensor", shape: data.integers().map(extentOf), element: decoder.type() };
     case 21: {
@@ -182,7 +182,7 @@ export function vhloType(decoder: DialectDecoder): Type {
       return { kind: "tensor", shape: data.integers().map(extentOf), element: decoder.type(), encoding };
     }
     case 23:
-      return { kind: "tuple", elements: decoder.types() };
+      return tupleType(decoder.types());
     case 24:
       return quantizedType(decoder, { axis: false });
     case 25:
