@@ -333,7 +333,10 @@ function emitCopy(code: Code, { c, s, first, last, aBlock }: Frame, scratch: num
   code.get(aBlock);
   scaled(code, line, lineBytes);
   code.op(op["i32.add"]).set(from);
+  // Windows may lie beyond A altogether.
+  code.get(count).i32(0).op(op["i32.gt_s"]).if();
   emitStage(code, stage, from, to, count);
+  code.end();
   code.get(scratch).i32(s.scratch.spill).op(op["i32.add"]).set(aBlock);
 }
 

@@ -57,6 +57,8 @@ describe.each<{ dtype: DType; zeroPoints?: readonly [number, number] }>([
     check({ x: [1, 9, 9, 5], w: [3, 3, 5, 13], padding: [[0, 1], [0, 1]], strides: [2, 2], ...types }); // prettier-ignore
     check({ x: [1, 9, 11, 4], w: [3, 2, 4, 9], padding: [[2, 2], [1, 2]], dilations: [2, 3], ...types }); // prettier-ignore
     check({ x: [1, 3, 3, 4], w: [5, 5, 4, 4], padding: [[4, 4], [4, 4]], ...types }); // prettier-ignore
+    check({ x: [1, 3, 3, 4], w: [2, 2, 4, 4], padding: [[9, 9], [3, 8]], ...types }); // prettier-ignore
+    check({ x: [1, 2, 300, 4], w: [2, 1, 4, 4], padding: [[9, 9], [0, 0]], ...types }); // prettier-ignore
     check({ x: [1, 49, 10, 1], w: [10, 4, 1, 64], padding: [[4, 5], [1, 1]], strides: [2, 2], ...types }); // prettier-ignore
   });
   test("groups", () => {

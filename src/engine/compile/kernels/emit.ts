@@ -37,13 +37,20 @@ export function minimum(code: Code, a: Amount, b: Amount): void {
   code.op(op["i32.lt_s"]).op(op.select);
 }
 
-/** `for (; local < limit; local += step)`: tested before each round. */
-export function loopWhileBelow(code: Code, local: number, limit: Amount, step: number, body: () => void): void {
+/** `for (; local < limit; local += step)`: tested before each round. Addresses are compared without sign. */
+export function loopWhileBelow(
+  code: Code,
+  local: number,
+  limit: Amount,
+  step: number,
+  body: () => void,
+  { addresses = false } = {},
+): void {
   const out = code.block();
   const again = code.loop();
   code.get(local);
   push(code, limit);
-  code.op(op["i32.ge_s"]).brIf(out);
+  code.op(op[addresses ? "i32.ge_u" : "i32.ge_s"]).brIf(out);
   body();
   increase(code, local, step);
   code.br(again);

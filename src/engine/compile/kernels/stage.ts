@@ -91,7 +91,7 @@ function emitLine(code: Code, stage: Stage, from: number, at: number, end: numbe
   code.get(from).set(source);
   // 16 bytes of the copy at a time.
   code.get(end).i32(15).op(op["i32.sub"]).set(whole);
-  loopWhileBelow(code, at, { local: whole }, 16, () => {
+  const vectors = () => {
     code.get(at).get(source);
     if (!small) code.memory(op["v128.load"]);
     else {
@@ -100,8 +100,9 @@ function emitLine(code: Code, stage: Stage, from: number, at: number, end: numbe
     }
     code.memory(op["v128.store"]);
     increase(code, source, small ? 8 : 16);
-  });
-  loopWhileBelow(code, at, { local: end }, bytes, () => {
+  };
+  loopWhileBelow(code, at, { local: whole }, 16, vectors, { addresses: true });
+  const elements = () => {
     code.get(at).get(source);
     if (stage.from === "f32") code.memory(op["i32.load"]).memory(op["i32.store"]);
     else if (stage.from === "i16") code.memory(op["i32.load16_u"]).memory(op["i32.store16"]);
@@ -110,5 +111,6 @@ function emitLine(code: Code, stage: Stage, from: number, at: number, end: numbe
       code.i32(stage.zeroPoint).op(op["i32.sub"]).memory(op["i32.store16"]);
     }
     increase(code, source, sourceBytes(stage));
-  });
+  };
+  loopWhileBelow(code, at, { local: end }, bytes, elements, { addresses: true });
 }
