@@ -10,6 +10,11 @@ import { lookup3 } from "./storage.ts";
 const folder = join(import.meta.dirname, "../../../test/models/keras/hdf5");
 const names = ["earliest", "v18", "latest", "tracked", "userblock"];
 const load = (name: string) => new Uint8Array(readFileSync(join(folder, name)));
+const expectedOf = (name: string) => {
+  // Two files hold what the first does, in other structures.
+  const same = name === "v18" || name === "tracked" ? "earliest" : name;
+  return JSON.parse(readFileSync(join(folder, `${same}.json`), "utf8")) as Record<string, Expected>;
+};
 type Expected = { text: string[] } | { shape: number[]; numbers: (number | string)[] };
 
 /** The numbers of an array, integers of 64 bits as text. */
@@ -59,7 +64,7 @@ describe("hdf5", () => {
   for (const name of names) {
     it(`reads what h5py wrote: ${name}`, () => {
       const file = openHdf5(load(`${name}.h5`));
-      const expected = JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8")) as Record<string, Expected>;
+      const expected = expectedOf(name);
       readAll(file, Object.keys(expected), (array, path) => expectArray(file, array, expected[path]!, path));
       if (name === "userblock") return;
       expect(file.root.names?.toSorted()).toEqual(["attributes", "chunked", "plain", "wide"]);
@@ -73,7 +78,7 @@ describe("hdf5", () => {
   it("throws only FormatError", () => {
     for (const name of names) {
       const original = load(`${name}.h5`);
-      const paths = Object.keys(JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8")) as object);
+      const paths = Object.keys(expectedOf(name));
       const some = paths.filter((_, i) => i % 5 === 0);
       fc.assert(
         fc.property(fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 20 }), (changes) => {

@@ -1,12 +1,15 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { expectClose, sourceOf } from "../../../../test/support/models.ts";
 import type { Executable } from "../../executable.ts";
 import { fromNumbers, type Tensor } from "../../hlo/tensor.ts";
+import { CerebroError } from "../../../base/errors.ts";
+import { encodeUtf8, utf8 } from "../../../base/text.ts";
 import { compile } from "../../compile/compile.ts";
 import type { Model } from "../../model.ts";
-import { keras, kerasH5 } from "./formats.ts";
+import { keras, kerasH5, openPair } from "./formats.ts";
 import { tfjsLayers } from "./tfjs.ts";
 
 // Written by test/models/keras/make.py: models of every layer family, what Keras makes of three inputs each.
@@ -79,5 +82,43 @@ describe("models made by Keras", () => {
     ]);
     expect(() => strings.program()).toThrow("StringLookup (StringLookup 'string_lookup': string tensors)");
     expect(open("lambda.h5").missing.map(({ op, reason }) => [op, reason])).toEqual([["Lambda", "Python code"]]);
+  });
+
+  it("opens models that are Python code, with what is missing", () => {
+    const config = { class_name: "Mine", registered_name: "pack>Mine", config: { name: "m" } };
+    const weights = sourceOf(join(folder, "models/unbuilt.h5")).bytes!;
+    const model = openPair(encodeUtf8(JSON.stringify(config)), weights, "mine");
+    expect(model.missing.map(({ op }) => op)).toEqual(["pack>Mine"]);
+    expect(model.signatures[0]!.outputs).toEqual([]);
+  });
+
+  it("throws only errors of ours, whatever the configuration", () => {
+    const weights = sourceOf(join(folder, "models/nested.h5")).bytes!;
+    const attempt = (text: string) => {
+      try {
+        const model = openPair(encodeUtf8(text), weights, "hostile");
+        void model.signatures;
+        model.program();
+      } catch (error) {
+        if (!(error instanceof CerebroError)) throw error;
+      }
+    };
+    attempt("[".repeat(100_000));
+    attempt('{"class_name":"Bidirectional","config":{"layer":'.repeat(5000) + "1" + "}}".repeat(5000));
+    const text = utf8(sourceOf(join(folder, "models/nested/nested.json")).bytes!);
+    const values = ["null", "-1", "1e9", "[]", "{}", '"x"', "true", "[[1]]"];
+    const pieces = text.split(/(?<=[:,[])(?=[^ ])|(?<=: )/);
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(pieces.length - 1), fc.nat(7)), { minLength: 1, maxLength: 3 }),
+        (changes) => {
+          const copy = [...pieces];
+          for (const [at, value] of changes)
+            copy[at] = copy[at]!.replace(/^("[^"]*"|[\w.-]+|\[\]|\{\})/, values[value]!);
+          attempt(copy.join(""));
+        },
+      ),
+      { numRuns: 150 },
+    );
   });
 });
