@@ -16,7 +16,7 @@ export interface Loop {
 }
 
 /** Most rounds of a loop that is written out. */
-const maximumRounds = 10_000;
+const maximumRounds = 4096;
 const maximumAttempts = 12;
 
 /** The elements of a list; undefined when their shape is not known yet. */

@@ -145,6 +145,9 @@ function through(graph: Graph, edge: Edge | undefined): Edge | undefined {
 
 // Choices.
 
+/** Most conditions that one node may stand under. */
+const maximumConditions = 1000;
+
 /** Under which outcome of which predicate a node runs: edge of the predicate -> 0 or 1. */
 type Conditions = ReadonlyMap<string, number>;
 const analysed = new WeakMap<Graph, Map<string, Conditions>>();
@@ -228,6 +231,9 @@ function withSwitch(graph: Graph, edge: Edge, known: ReadonlyMap<string, Conditi
 function conditionsOf(graph: Graph, node: Node, known: ReadonlyMap<string, Conditions>): Conditions {
   const edges = [...node.inputs, ...node.controls.map((name) => ({ node: name, output: 0 }))];
   const lists = edges.map((edge) => withSwitch(graph, edge, known));
+  if (lists.reduce((sum, { size }) => sum + size, 0) > maximumConditions) {
+    throw new CerebroError("limit", `${graph.name}: more than ${maximumConditions} conditions at node ${node.name}`);
+  }
   if (!merges.has(node.op)) return new Map(lists.flatMap((list) => [...list]));
   const predicate = separates(lists);
   return new Map(lists.flatMap((list) => [...list].filter(([key]) => key !== predicate)));

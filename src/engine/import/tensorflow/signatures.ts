@@ -79,9 +79,11 @@ export function planOfGraph({ graph }: Library): Plan {
   const outputs = ends.filter(({ name }) => !reads.has(name));
   const some = outputs.length > 0 ? outputs : ends;
   // What depends on no input is there for saving or starting.
-  const fed = some.filter(({ name }) =>
-    [...reachable(graph, [name])].some((each) => sources.has(graph.nodes.get(each)?.op ?? "")),
+  const downstream = reachedFrom(
+    graph,
+    nodes.filter(({ op }) => sources.has(op)).map(({ name }) => name),
   );
+  const fed = some.filter(({ name }) => downstream.has(name));
   const chosen = fed.length > 0 ? fed : some;
   return planOfOutputs(
     graph,
@@ -108,6 +110,27 @@ function outputPort(node: Node): PlannedPort {
   if (truth) return { ...port, dtype: "i1" };
   if (index) return { ...port, dtype: (type?.which === "type" ? dtypeOf(type.value) : undefined) ?? "i64" };
   return port;
+}
+
+/** What reads the values of nodes, directly or not. */
+function reachedFrom(graph: Graph, starts: readonly string[]): Set<string> {
+  const readers = new Map<string, string[]>();
+  for (const { name, inputs } of graph.nodes.values()) {
+    for (const { node } of inputs) {
+      const list = readers.get(node);
+      if (list) list.push(name);
+      else readers.set(node, [name]);
+    }
+  }
+  const seen = new Set<string>();
+  const stack = [...starts];
+  while (stack.length > 0) {
+    const name = stack.pop()!;
+    if (seen.has(name)) continue;
+    seen.add(name);
+    stack.push(...(readers.get(name) ?? []));
+  }
+  return seen;
 }
 
 function reachable(graph: Graph, starts: readonly string[]): Set<string> {

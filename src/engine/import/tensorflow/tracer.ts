@@ -11,6 +11,8 @@ import { chooseBranch, loopOf, runLoop } from "./raise.ts";
 
 /** Deepest nesting of calls, loops and choices. */
 const maximumDepth = 400;
+/** Most nodes that are looked at, those of functions as often as they are called. */
+const maximumSteps = 1 << 21;
 
 /** The first values of variables. */
 export interface Variables {
@@ -27,6 +29,9 @@ export interface Frame {
   /** Attributes that nodes of a generic function refer to. */
   readonly bindings: ReadonlyMap<string, AttrChoice | undefined>;
 }
+
+/** Most functions that call each other. */
+const maximumFunctions = 1 << 14;
 
 export const edgeKey = ({ node, output }: Edge): string => `${node}:${output}`;
 
@@ -50,6 +55,7 @@ export class Tracer implements Services {
   private readonly initials = new Map<string, Value>();
   private readonly writing = new Map<Graph, boolean>();
   private depth = 0;
+  private steps = 0;
   /** Choices being made. */
   private readonly choosing = new Set<Node>();
 
@@ -238,6 +244,8 @@ export class Tracer implements Services {
   private hasEffects(graph: Graph): boolean {
     const known = this.writing.get(graph);
     if (known !== undefined) return known;
+    if (this.writing.size > maximumFunctions)
+      throw new CerebroError("limit", `more than ${maximumFunctions} functions`);
     this.writing.set(graph, false);
     const result = [...graph.nodes.values()].some((node) => this.isEffect(node));
     this.writing.set(graph, result);
@@ -246,6 +254,7 @@ export class Tracer implements Services {
 
   private visit(frame: Frame, node: Node): void {
     if (this.lookup(frame, node.name)) return;
+    if (++this.steps > maximumSteps) throw new CerebroError("limit", `more than ${maximumSteps} nodes are run`);
     this.builder.origin = `${node.op} '${node.name}'`;
     if (exits.has(node.op)) runLoop(this, frame, loopOf(frame.graph, node));
     else frame.known.set(node.name, this.import(frame, node));

@@ -29,6 +29,10 @@ const calls = new Set(["PartitionedCall", "StatefulPartitionedCall"]);
 const passing = new Set(["Identity", "RefIdentity", "Snapshot", "StopGradient", "Enter"]);
 const assigning = new Set(["Assign", "AssignVariableOp"]);
 const maximumDepth = 100;
+/** Most calls that are looked into for assignments. */
+const maximumScopes = 20_000;
+/** Most elements of a first value that is computed. */
+const largestInitial = 1 << 24;
 
 const starting = new Map([...importers, ...Object.entries(initialisers)]);
 
@@ -38,6 +42,7 @@ export class GraphVariables implements Variables {
   /** The last assignment to each counts. */
   private readonly sources = new Map<string, Reference>();
   private readonly read = new Map<string, Tensor>();
+  private scopes = 0;
 
   /** `starts`: the nodes that restore and initialise, in order. */
   constructor(library: Library, bundle: Bundle | undefined, starts: readonly string[]) {
@@ -50,6 +55,8 @@ export class GraphVariables implements Variables {
 
   /** Finds the assignments that nodes run. */
   private collect(scope: Scope, starts: readonly string[]): void {
+    if (++this.scopes > maximumScopes)
+      throw new CerebroError("limit", `more than ${maximumScopes} calls to begin with`);
     const seen = new Set<string>();
     const stack = [...starts];
     while (stack.length > 0) {
@@ -135,7 +142,7 @@ export class GraphVariables implements Variables {
   private compute(name: string, reference: Reference): Tensor {
     const tracer = new Tracer(this.library, this, starting, new Builder());
     const item = this.trace(tracer, reference, 0);
-    const value = isSpecial(item) ? undefined : constantOf(item);
+    const value = isSpecial(item) ? undefined : constantOf(item, largestInitial);
     if (!value) {
       throw new CerebroError("unsupported", `variable ${name} starts with a value that is computed each time`);
     }

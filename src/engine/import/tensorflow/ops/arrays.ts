@@ -96,17 +96,25 @@ function expandDims(c: Call): Item {
   return isSpecial(item) && item.kind === "strings" ? { ...item, shape: wide } : c.b.reshape(c.x(0), wide);
 }
 
+/** Longest list of numbers that is written out. */
+const longest = 1 << 16;
+
 function rangeNode(c: Call): Value {
+  const { b } = c;
   const dtype = c.dtype(0);
   const [start, limit, delta] = [c.number(0), c.number(1), c.number(2)];
   if (delta === 0) c.fail("the step is 0");
-  const count = Math.max(0, Math.ceil((limit - start) / delta));
+  const count = elementCount([Math.max(0, Math.ceil((limit - start) / delta))], c.origin);
+  if (count > longest) {
+    const places = b.op("iota", [], { dtype, shape: [count], dimension: 0 });
+    return b.add(b.multiply(places, b.scalar(dtype, delta)), b.scalar(dtype, start));
+  }
   const f = dtype === "f32" ? Math.fround : (n: number) => n;
-  return c.b.constant(
+  return b.constant(
     fromNumbers(
       dtype,
-      [elementCount([count], c.origin)],
-      count === 0 ? [] : range(count).map((i) => f(start + f(i * delta))),
+      [count],
+      range(count).map((i) => f(start + f(i * delta))),
     ),
   );
 }
@@ -231,7 +239,8 @@ function unique(c: Call): Value[] {
   const list = [...new Set(numbers)];
   const index = c.type("out_idx", "i32");
   const places = new Map(list.map((value, i) => [value, i]));
-  const counts = list.map((value) => numbers.filter((each) => each === value).length);
+  const counts = list.map(() => 0);
+  for (const value of numbers) counts[places.get(value)!]!++;
   return [
     c.b.numbers(given.dtype, [list.length], list),
     c.b.numbers(
@@ -329,6 +338,7 @@ export const arrays: Readonly<Record<string, Importer>> = {
   Range: rangeNode,
   LinSpace: (c) => {
     const [from, to, count] = [c.number(0), c.number(1), c.number(2)];
+    if (!(count >= 1 && count <= longest)) c.unsupported(`a list of ${count} numbers`);
     const step = (to - from) / (count - 1);
     return c.b.numbers(
       c.dtype(0),
@@ -354,11 +364,9 @@ export const arrays: Readonly<Record<string, Importer>> = {
   },
   InvertPermutation: (c) => {
     const forward = c.numbers(0);
-    return c.b.numbers(
-      c.dtype(0),
-      [forward.length],
-      range(forward.length).map((i) => forward.indexOf(i)),
-    );
+    const inverse = forward.map(() => 0);
+    forward.forEach((to, from) => (inverse[to] = from));
+    return c.b.numbers(c.dtype(0), [forward.length], inverse);
   },
   Pad: (c) => c.b.pad(c.x(0), pairsOf(c, 1).low, pairsOf(c, 1).high),
   PadV2: (c) => c.b.pad(c.x(0), pairsOf(c, 1).low, pairsOf(c, 1).high, c.x(2)),

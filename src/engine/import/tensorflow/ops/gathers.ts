@@ -139,12 +139,15 @@ function reverseSequence(c: Call): Value {
   return b.transpose(take(b, b.transpose(x, front), indices, 1, 1), back);
 }
 
+const largestStitch = 1 << 20;
 function dynamicStitch(c: Call): Value {
   const half = c.count / 2;
   const indices = range(half).map((i) => c.numbers(i));
   const data = range(half).map((i) => c.x(half + i));
   const inner = data[0]!.type.shape.slice(c.rank(0));
-  const size = Math.max(-1, ...indices.flat()) + 1;
+  const size = indices.flat().reduce((most, n) => Math.max(most, n), -1) + 1;
+  // Places that nothing is put to are left open; a graph has few of them.
+  if (size > largestStitch) c.unsupported(`a result of ${size} rows`);
   const rows = indices.map((list, i) => c.b.reshape(data[i]!, [list.length, ...inner]));
   const all = c.b.concatenate(rows, 0);
   const source = range(size).map(() => 0);
@@ -182,11 +185,12 @@ export const gathers: Readonly<Record<string, Importer>> = {
   SegmentMean: (c) => {
     const sum = segments("add", zero, true)(c) as Value;
     const ids = c.numbers(1);
-    const counts = range(sum.type.shape[0]!).map((i) => Math.max(1, ids.filter((id) => id === i).length));
+    const counts = range(sum.type.shape[0]!).map(() => 0);
+    for (const id of ids) counts[id]!++;
     const divisor = c.b.numbers(
       sum.type.dtype,
       sum.type.shape.map((n, i) => (i === 0 ? n : 1)),
-      counts,
+      counts.map((n) => Math.max(1, n)),
     );
     return c.b.divide(sum, divisor);
   },

@@ -9,6 +9,16 @@ import { part } from "./slices.ts";
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 const f = Math.fround;
 
+/** Largest image that is resized to, along one side. */
+const largestSide = 1 << 16;
+/** Height and width to resize to. */
+function sizesOf(c: Call): number[] {
+  const sizes = c.numbers(1);
+  if (sizes.length !== 2 || sizes.some((n) => !(n > 0 && n <= largestSide))) c.fail(`sizes [${sizes}] are none`);
+  if (c.rank(0) !== 4) c.fail(`[${c.shape(0)}] are no images`);
+  return sizes;
+}
+
 interface Scaling {
   readonly scale: number;
   readonly halfPixel: boolean;
@@ -40,7 +50,7 @@ function weights(b: Builder, x: Value, axis: number, numbers: readonly number[])
 function bilinear(c: Call): Value {
   const { b } = c;
   let x = b.convert(c.x(0), c.dtype(0) === "f64" ? "f64" : "f32");
-  const sizes = c.numbers(1);
+  const sizes = sizesOf(c);
   // Columns first, as the kernel does.
   for (const axis of [2, 1]) {
     const [from, to] = [x.type.shape[axis]!, sizes[axis - 1]!];
@@ -57,7 +67,7 @@ function bilinear(c: Call): Value {
 
 function nearest(c: Call): Value {
   let x = c.x(0);
-  const sizes = c.numbers(1);
+  const sizes = sizesOf(c);
   const aligned = c.flag("align_corners");
   for (const axis of [1, 2]) {
     const [from, to] = [x.type.shape[axis]!, sizes[axis - 1]!];
@@ -83,7 +93,7 @@ function cubic(a: number, share: number): number[] {
 function bicubic(c: Call): Value {
   const { b } = c;
   let x = b.convert(c.x(0), "f32");
-  const sizes = c.numbers(1);
+  const sizes = sizesOf(c);
   const halfPixel = c.flag("half_pixel_centers");
   for (const axis of [2, 1]) {
     const [from, to] = [x.type.shape[axis]!, sizes[axis - 1]!];
@@ -127,9 +137,10 @@ function bicubic(c: Call): Value {
 function area(c: Call): Value {
   const { b } = c;
   let x = b.convert(c.x(0), "f32");
-  const sizes = c.numbers(1);
+  const sizes = sizesOf(c);
   for (const axis of [1, 2]) {
     const [from, to] = [x.type.shape[axis]!, sizes[axis - 1]!];
+    if (from * to > 1 << 24) c.unsupported(`means of ${from} to ${to} pixels`);
     const { scale } = scaling(c, from, to);
     // One row of shares for each pixel of the result.
     const shares = range(to).flatMap((i) => {

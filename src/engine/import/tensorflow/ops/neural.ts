@@ -224,6 +224,9 @@ function maxPool(c: Call): Value {
   const pool = poolOf(c, c.x(0), size, strides);
   return c.b.window("maximum", pool.x, pool);
 }
+/** Most places along one dimension whose windows are counted. */
+const longestPool = 1 << 20;
+
 function averagePool(c: Call): Value {
   const pool = poolOf(c, c.x(0), c.integers("ksize"), c.integers("strides"));
   const { x, size, strides, padding } = pool;
@@ -236,19 +239,19 @@ function averagePool(c: Call): Value {
       size.reduce((a, n) => a * n, 1),
     );
   }
-  // Only what lies inside counts.
-  const counts = shape.map((count, axis) =>
-    range(count).map((i) => {
+  // Only what lies inside counts: along each dimension so much, together the product.
+  let divisor = c.b.scalar(dtype, 1);
+  shape.forEach((count, axis) => {
+    if (size[axis] === 1) return;
+    if (count > longestPool) c.unsupported(`pooling to ${count} places`);
+    const counts = range(count).map((i) => {
       const from = i * strides[axis]! - padding[axis]![0];
       return Math.min(x.type.shape[axis]!, from + size[axis]!) - Math.max(0, from);
-    }),
-  );
-  const divisor = shape.map((n, axis) => (size[axis] === 1 ? 1 : n));
-  const numbers = divisor.reduce<number[]>(
-    (list, n, axis) => list.flatMap((value) => range(n).map((i) => value * (size[axis] === 1 ? 1 : counts[axis]![i]!))),
-    [1],
-  );
-  return c.b.divide(sums, c.b.numbers(dtype, divisor, numbers));
+    });
+    const along = shape.map((_, i) => (i === axis ? count : 1));
+    divisor = c.b.multiply(divisor, c.b.numbers(dtype, along, counts));
+  });
+  return c.b.divide(sums, divisor);
 }
 function maxPoolWithArgmax(c: Call): Value[] {
   const { b } = c;
