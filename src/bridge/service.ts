@@ -129,6 +129,8 @@ export class ServiceSession {
   private readonly counts: { loads: number; runs: number; failures: number; runTime: number };
   private current: { shared: SharedModel; session: Session; signature: Signature } | undefined;
   private isClosed = false;
+  /** When the run began that goes on, or the last one. */
+  private started = 0;
 
   constructor(service: ModelService, counts: ServiceSession["counts"]) {
     this.service = service;
@@ -150,7 +152,8 @@ export class ServiceSession {
         const { settings, host } = this.service;
         const usual = settings.get("backend") === "interpreter" ? "interpreter" : "wasm";
         const { threads = settings.number("threads"), backend = usual } = request;
-        const session = new Session(shared.model, { host, backend, threads });
+        const check = () => this.keepTime();
+        const session = new Session(shared.model, { host, backend, threads, check });
         const { missing } = shared.model;
         if (missing.length > 0) {
           const list = missing.map(({ op, reason }) => (reason === undefined ? op : `${op} (${reason})`));
@@ -217,11 +220,21 @@ export class ServiceSession {
     return this.current;
   }
 
+  /** Ends a run whose loops go on for too long: the kernel waits for it. */
+  private keepTime(): void {
+    const seconds = this.service.settings.number("timeout");
+    if (seconds > 0 && this.service.host.now() - this.started > seconds * 1e9) {
+      throw new CerebroError("limit", `the run has not ended after ${seconds} seconds`, {
+        hint: "the setting is timeout",
+      });
+    }
+  }
+
   private time(inputs: Tensors): Answer {
     const { session, signature } = this.ready();
-    const start = this.service.host.now();
+    this.started = this.service.host.now();
     const tensors = session.run(inputs, { signature: signature.name });
-    const time = this.service.host.now() - start;
+    const time = this.service.host.now() - this.started;
     this.counts.runs++;
     this.counts.runTime += time;
     return { tensors, time };

@@ -47,6 +47,7 @@ export const settings = {
       if (text !== "wasm" && text !== "interpreter") throw new CerebroError("usage", `"${text}" is no backend`);
     },
   },
+  timeout: { help: "seconds that the loops of a run may take; 0: no limit", initial: "60", check: number(0, 86400) },
   cache_size: { help: "models that stay loaded after their last session", initial: "1", check: number(0, 64) },
 } as const satisfies Record<string, Setting>;
 
@@ -61,7 +62,7 @@ export class Settings {
   get(name: SettingName): string {
     return this.values.get(name) ?? settings[name].initial;
   }
-  number(name: "threads" | "cache_size"): number {
+  number(name: "threads" | "cache_size" | "timeout"): number {
     return Number(this.get(name));
   }
   /** Checks and sets. Throws CerebroError "usage", and then nothing has changed. */

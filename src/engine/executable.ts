@@ -14,6 +14,8 @@ export interface CompileOptions {
   /** "interpreter": no WebAssembly at all, the oracle. */
   readonly backend?: "wasm" | "interpreter";
   readonly host?: EngineHost;
+  /** Called at each turn of a loop of the model; throws to end the run: a hostile model's loop need not end by itself. */
+  readonly check?: () => void;
   /** Most bytes of weights and activations together; an error says when a model needs more. */
   readonly memoryLimit?: number;
 }

@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { expect } from "vitest";
+import { FormatError } from "../../src/base/errors.ts";
 import { type Tensor, toNumbers, typeText } from "../../src/engine/hlo/tensor.ts";
 import { modelFormats } from "../../src/engine/import/index.ts";
 import type { Model, ModelFiles, Source } from "../../src/engine/model.ts";
@@ -31,7 +32,7 @@ export function sourceOf(path: string): Source {
 /** Opens a model of any format, at once. */
 export function openModel(source: Source): Model {
   const format = modelFormats.find((each) => each.matches(source));
-  if (!format) throw new Error(`${source.name}: no format of ours`);
+  if (!format) throw new FormatError(`${source.name}: no format of ours`);
   return format.open(source);
 }
 

@@ -20,7 +20,7 @@ const pageSize = 65536;
 
 /** Compiles a program. Throws CerebroError "limit" when it needs more memory than is allowed. */
 export function compile(program: Program, options: CompileOptions = {}): Executable {
-  return options.backend === "interpreter" ? interpreted(program) : new Compiled(program, options);
+  return options.backend === "interpreter" ? interpreted(program, options.check) : new Compiled(program, options);
 }
 
 /** The inputs in the program's order. Throws FormatError for those that are missing or of another type. */
@@ -46,7 +46,7 @@ function stateOf(program: Program, index: number, given: Tensor): Tensor {
 const copyOf = ({ dtype, shape, data }: Tensor): Tensor => ({ dtype, shape, data: data.slice() });
 
 /** The oracle in the form of an executable. */
-function interpreted(program: Program): Executable {
+function interpreted(program: Program, check?: () => void): Executable {
   let states = program.states.map(({ initial }) => initial);
   const outputs = program.outputs.length;
   return {
@@ -59,7 +59,7 @@ function interpreted(program: Program): Executable {
       compileTime: 0,
     },
     run(tensors) {
-      const results = evaluate(program, [...inputsOf(program, tensors), ...states]);
+      const results = evaluate(program, [...inputsOf(program, tensors), ...states], check && { check });
       states = program.states.map((_, i) => results[outputs + i]!);
       return Object.fromEntries(program.outputs.map(({ name }, i) => [name, results[i]!]));
     },
@@ -251,7 +251,8 @@ function buildMachine(
     const [run, at] = [functions[i]!, addresses[i]!];
     return () => run(0, units, ...at);
   };
-  return { binding: { memory, plan, kernel }, team, codeBytes: code.bytes.length };
+  const { check } = options;
+  return { binding: { memory, plan, kernel, ...(check && { check }) }, team, codeBytes: code.bytes.length };
 }
 
 /** Steps by what does them. */

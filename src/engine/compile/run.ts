@@ -15,6 +15,8 @@ export interface Binding {
   readonly plan: MemoryPlan;
   /** A kernel step's call on its addresses. */
   readonly kernel: (step: KernelStep) => Action;
+  /** Called at each turn of a loop; may throw. */
+  readonly check?: Action;
   /** Called around steps when a profile is being made. */
   readonly observe?: (step: Step, action: Action) => void;
 }
@@ -79,6 +81,7 @@ function bindStep(binding: Binding, step: Step): Action {
       return () => {
         start();
         for (;;) {
+          binding.check?.();
           condition();
           if (holds[0] === 0) return;
           body();

@@ -14,12 +14,12 @@ import * as move from "./movement.ts";
 import { lookup, requantize } from "./quantised.ts";
 import { rng, rngBitGenerator } from "./random.ts";
 import { reduce } from "./reduce.ts";
-import { type Environment, Run, scalarRegion, usesOf } from "./run.ts";
+import { type Environment, Run, type RunLimits, scalarRegion, usesOf } from "./run.ts";
 import { sort, topK } from "./sort.ts";
 import { reduceWindow, selectAndScatter } from "./window.ts";
 
 /** Runs a program: inputs and states in, all results of the body out. `steps` limits operations and calls of regions. */
-export function evaluate(program: Program, inputs: readonly Tensor[], options: { steps?: number } = {}): Tensor[] {
+export function evaluate(program: Program, inputs: readonly Tensor[], options: RunLimits = {}): Tensor[] {
   const { parameters } = program.body;
   if (inputs.length !== parameters.length) {
     throw new FormatError(`${program.name}: takes ${parameters.length} inputs and states, got ${inputs.length}`);
@@ -29,12 +29,12 @@ export function evaluate(program: Program, inputs: readonly Tensor[], options: {
       throw new FormatError(`${program.name}: input ${i} is ${typeText(inputs[i]!)}, must be ${typeText(type)}`);
     }
   });
-  return new Run(new Map(), options.steps ?? Infinity, evaluateRegion).call(program.body, inputs);
+  return new Run(new Map(), options, evaluateRegion).call(program.body, inputs);
 }
 
-/** The results of one operation whose operands (and captured values) are in the environment. */
-export function evaluateOperation(operation: Operation, environment: Environment): Tensor[] {
-  return dispatch(operation, new Run(environment, Infinity, evaluateRegion));
+/** The results of one operation whose operands (and captured values) are in the environment. `steps` as for `evaluate`. */
+export function evaluateOperation(operation: Operation, environment: Environment, options: RunLimits = {}): Tensor[] {
+  return dispatch(operation, new Run(environment, options, evaluateRegion));
 }
 
 function evaluateRegion(run: Run, region: Region): Tensor[] {

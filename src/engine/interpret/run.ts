@@ -10,16 +10,31 @@ import { type ElementFunction, exactFunctionOf } from "./scalars.ts";
 /** Values by the graph's values; regions see what is around them. */
 export type Environment = Map<Value, Tensor>;
 
+/** What ends a run that would go on for too long. */
+export interface RunLimits {
+  /** Most operations and calls of regions. */
+  readonly steps?: number;
+  /** Called now and then; throws to end the run. */
+  readonly check?: () => void;
+}
+
 /** One evaluation of a program or an operation. */
 export class Run {
   readonly environment: Environment;
   /** Evaluates a region in this environment. */
   readonly call: (region: Region, inputs: readonly Tensor[]) => Tensor[];
   private steps: number;
+  private readonly check: (() => void) | undefined;
+  private looked = 0;
 
-  constructor(environment: Environment, steps: number, evaluate: (run: Run, region: Region) => Tensor[]) {
+  constructor(
+    environment: Environment,
+    { steps = Infinity, check }: RunLimits,
+    evaluate: (run: Run, region: Region) => Tensor[],
+  ) {
     this.environment = environment;
     this.steps = steps;
+    this.check = check;
     this.call = (region, inputs) => {
       region.parameters.forEach((parameter, i) => this.environment.set(parameter, inputs[i]!));
       return evaluate(this, region);
@@ -28,6 +43,7 @@ export class Run {
 
   /** Counts an operation, or a call of a region. Throws when there have been too many. */
   spend(): void {
+    if (this.check && (++this.looked & 1023) === 0) this.check();
     if (--this.steps < 0) throw new CerebroError("limit", "the program does not end within its limit of steps");
   }
 
