@@ -10,6 +10,7 @@ import tensorflow as tf
 import golden
 
 folder = sys.argv[1]
+golden.LIMIT = 500
 results = {}
 for root, _, files in sorted(os.walk(folder)):
     if "saved_model.pb" not in files:

@@ -49,7 +49,7 @@ const reasons: readonly (readonly [pattern: RegExp, reason: string])[] = [
     /String|Regex|Unicode|^AsString|^ParseExample|^Decode(Raw|Base64|CSV|Json)|^SubstrV?|^StaticRegex/,
     "string tensors",
   ],
-  [/Table|^Lookup/, "lookup tables of strings"],
+  [/Table|^Lookup/, "lookup tables"],
   [/^Ragged/, "ragged tensors"],
   [/^Sparse/, "sparse tensors"],
   [/^(Decode|Encode)(Jpeg|Png|Gif|Bmp|Image|Wav|AndCrop)/, "files in tensors"],
