@@ -188,7 +188,7 @@ export function openParts(parts: KerasParts): Model {
   const operations = new Map<string, number>();
   const weights = new Set<Weight>();
   for (const layer of allLayers(root)) {
-    operations.set(layer.className, (operations.get(layer.className) ?? 0) + 1);
+    if (layer !== root) operations.set(layer.className, (operations.get(layer.className) ?? 0) + 1);
     for (const weight of layer.weights) weights.add(weight);
   }
   const build = (shapes: InputShapes, fallback?: readonly number[]): Program => {
