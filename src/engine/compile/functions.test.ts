@@ -49,7 +49,7 @@ const references: readonly [Name | "sin", (x: number) => number, number, number,
   ["log1p", Math.log1p, -1, 10, 3],
   ["tanh", Math.tanh, -12, 12, 4],
   ["logistic", (x) => 1 / (1 + Math.exp(-x)), -85, 40, 4],
-  ["erf", erf, -5, 5, 4],
+  ["erf", erf, -5, 5, 6],
   ["erfc", erfc, -5, 9, 8],
   ["sin", Math.sin, -1000, 1000, 1],
 ];

@@ -244,26 +244,21 @@ const logistic: Body = (code, context, x) => {
   splatF32(code, 1).op(op["f32x4.add"]).op(op["f32x4.div"]);
 };
 
-const erfSmall = [0.12837916591, -0.37612627136, 0.11283600178, -0.026854444661, 0.0051895354684, -0.00080208423847];
-const erfLarge = [0.00018344298406, -1.1295568247, -0.63326262409, -0.10837246512, 0.025178958828, -0.0041936075676];
+// erf(x) / x as a quotient of polynomials in x^2, up to where the function is 1.
+const erfAbove = [1.128379147, 0.1903425096, 0.05274000612, 0.003762774153, 0.0002848031483, 2.050394162e-6];
+const erfBelow = [1, 0.5020194155, 0.1140824316, 0.01496357495, 0.001161814596, 3.809068619e-5];
 
-const erf: Body = (code, context, x) => {
-  const [z, small, size] = [code.local(type.v128), code.local(type.v128), code.local(type.v128)];
-  code.get(x).get(x).op(op["f32x4.mul"]).set(z);
-  polynomial(code, z, [...erfSmall, 7.8891230759e-5]);
-  code.get(x).op(op["f32x4.mul"]).get(x).op(op["f32x4.add"]).set(small);
-  // 1 - e^p(|x|) from 1 on.
-  code.get(x).op(op["f32x4.abs"]);
-  splatF32(code, 4).op(op["f32x4.pmin"]).set(size);
-  splatF32(code, 1);
-  polynomial(code, size, [...erfLarge, 0.00043910562147, -2.1496046231e-5]);
-  code.set(size);
-  exp(code, context, size);
-  code.op(op["f32x4.sub"]);
-  withSign(code, x);
-  code.set(size);
-  code.get(small).get(size).get(z);
-  splatF32(code, 1).op(op["f32x4.lt"]).op(op["v128.bitselect"]);
+const erf: Body = (code, _, x) => {
+  const [bounded, z] = [code.local(type.v128), code.local(type.v128)];
+  code.get(x);
+  splatF32(code, 3.92).op(op["f32x4.pmin"]);
+  splatF32(code, -3.92).op(op["f32x4.pmax"]).tee(bounded).get(bounded).op(op["f32x4.mul"]).set(z);
+  polynomial(code, z, erfAbove);
+  code.get(bounded).op(op["f32x4.mul"]);
+  polynomial(code, z, erfBelow);
+  code.op(op["f32x4.div"]);
+  splatF32(code, 1).op(op["f32x4.pmin"]);
+  splatF32(code, -1).op(op["f32x4.pmax"]);
 };
 
 const erfcTail = [

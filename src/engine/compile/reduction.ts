@@ -166,6 +166,29 @@ function combine(code: Code, reducer: Reducer, dtype: DType): void {
   else code.op(op[`i32x4.${reducer === "maximum" ? "max" : "min"}_${isUnsigned(dtype) ? "u" : "s"}`]);
 }
 
+/**
+ * Combines the vectors on the stack, the sum below the elements. The largest or smallest of floats takes one instruction
+ * when NaN is looked after elsewhere: `nan` gets a mask of where there was one.
+ */
+function accumulate(code: Code, reducer: Reducer, dtype: DType, nan: number | undefined): void {
+  if (nan === undefined) {
+    combine(code, reducer, dtype);
+    return;
+  }
+  const element = code.local(type.v128);
+  code.tee(element).op(op[reducer === "maximum" ? "f32x4.pmax" : "f32x4.pmin"]);
+  code.get(nan).get(element).get(element).op(op["f32x4.ne"]).op(op["v128.or"]).set(nan);
+}
+
+/** A mask for `accumulate`, where the instruction that looks after NaN would be slow. */
+function nanMask(code: Code, reducer: Reducer, dtype: DType): number | undefined {
+  if (!isFloatLane(dtype) || (reducer !== "maximum" && reducer !== "minimum")) return undefined;
+  const mask = code.local(type.v128);
+  splatI32(code, 0);
+  code.set(mask);
+  return mask;
+}
+
 /** Combines a vector's lanes: the result is in all of them. */
 function combineLanes(code: Code, vector: number, reducer: Reducer, dtype: DType): void {
   const swaps: readonly (readonly [number, number, number, number])[] = [
@@ -379,6 +402,7 @@ function emitRows(code: Code, context: KernelContext, nest: Nest): void {
         return local;
       }),
     );
+    const masks = list.map(({ reducer, input }) => nanMask(code, reducer, input.dtype));
     walk(unroll, (count, vector) => {
       emitter.restart();
       loadStored(pass);
@@ -391,7 +415,7 @@ function emitRows(code: Code, context: KernelContext, nest: Nest): void {
           const mask = [0, 1, 2, 3].map((lane) => (lane < count ? -1 : 0)) as [number, number, number, number];
           code.v128(...mask).op(op["v128.bitselect"]);
         }
-        combine(code, reducer, input.dtype);
+        accumulate(code, reducer, input.dtype, masks[i]);
         code.set(sum);
       });
       slots.forEach((at, i) => {
@@ -401,7 +425,13 @@ function emitRows(code: Code, context: KernelContext, nest: Nest): void {
         code.memory(op["v128.store"], ahead * 4);
       });
     });
-    list.forEach((reduction, i) => finish(code, emitter, nest, reduction, sums[i]!));
+    list.forEach((reduction, i) => {
+      const [sum] = sums[i]!;
+      const mask = masks[i];
+      // All bits set are a NaN.
+      if (mask !== undefined) code.get(sum!).get(mask).op(op["v128.or"]).set(sum!);
+      finish(code, emitter, nest, reduction, sums[i]!);
+    });
   });
   ahead = 0;
   if (byElement) {
