@@ -21,6 +21,8 @@ export interface LoadRequest {
   /** In place of the device's settings. */
   readonly threads?: number;
   readonly backend?: "wasm" | "interpreter";
+  /** Most bytes that the model may take when it is compiled. */
+  readonly memoryLimit?: number;
 }
 
 /** Gives what an input is run with: a file's content or a value. May take its time. */
@@ -151,9 +153,12 @@ export class ServiceSession {
       try {
         const { settings, host } = this.service;
         const usual = settings.get("backend") === "interpreter" ? "interpreter" : "wasm";
-        const { threads = settings.number("threads"), backend = usual } = request;
+        const { threads = settings.number("threads"), backend = usual, memoryLimit } = request;
         const check = () => this.keepTime();
-        const session = new Session(shared.model, { host, backend, threads, check });
+        const session = new Session(shared.model, {
+          ...{ host, backend, threads, check },
+          ...(memoryLimit !== undefined && { memoryLimit }),
+        });
         const { missing } = shared.model;
         if (missing.length > 0) {
           const list = missing.map(({ op, reason }) => (reason === undefined ? op : `${op} (${reason})`));

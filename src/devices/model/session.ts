@@ -181,6 +181,7 @@ export class DeviceSession {
     const session = await this.open();
     const loaded = await session.load({
       ...modelSource(process, path),
+      memoryLimit: process.contract.limits.memory,
       ...(signature !== undefined && { signature }),
       ...(threads !== undefined && { threads: Number(threads) }),
       ...(backend !== undefined && { backend }),
