@@ -8,7 +8,7 @@ import type {
   Pair,
   ScatterAttributes,
 } from "../../hlo/ops.ts";
-import { isComplex, isFloat, kindOf, partType } from "../../hlo/dtype.ts";
+import { type DType, dtypes, isComplex, isFloat, isInteger, kindOf, partType } from "../../hlo/dtype.ts";
 import { is, type Value } from "../../hlo/graph.ts";
 import { scalar, type TensorType } from "../../hlo/tensor.ts";
 import { constantOf } from "../../interpret/interpret.ts";
@@ -511,6 +511,11 @@ export const hlo = {
     const extent = site.operand(0).type.shape[site.integer("dimension")];
     return site.build.constant(scalar("i32", extent ?? site.fail("no such dimension")));
   }),
+  /** Only where the size is the whole extent. */
+  set_dimension_size: (site) => {
+    const extent = site.operand(0).type.shape[site.integer("dimension")];
+    return site.known(1)[0] === extent ? [site.operand(0)] : site.fail("shapes that depend on data");
+  },
   partition_id: one((site) => site.build.scalar("u32", 0)),
   replica_id: one((site) => site.build.scalar("u32", 0)),
 
@@ -542,6 +547,17 @@ export const hlo = {
   is_pos_inf: one((site) => {
     const x = site.operand(0);
     return site.build.compare("EQ", x, site.build.scalar(x.type.dtype, Infinity));
+  }),
+  /** The upper half of a product: by way of a type that holds all of it. */
+  mulhi: one((site) => {
+    const { build } = site;
+    const { dtype } = site.operand(0).type;
+    const { bits, kind } = dtypes[dtype];
+    if (!isInteger(dtype) || bits > 32) return site.fail(`elements of type ${dtype}`);
+    const wide: DType = kind === "signed" ? "i64" : "u64";
+    const [a, b] = [build.convert(site.operand(0), wide), build.convert(site.operand(1), wide)];
+    const shift = build.full(wide, a.type.shape, bits);
+    return build.convert(build.plain("shiftRightArithmetic", build.plain("multiply", a, b), shift), dtype);
   }),
   square: one((site) => site.build.plain("multiply", site.operand(0), site.operand(0))),
   reduce_precision: one((site) =>
@@ -687,6 +703,7 @@ export const hlo = {
   create_token: token,
   after_all: token,
   add_dependency: first,
+  domain: first,
   copy: first,
   /** Sums over one replica: what is there. */
   "cross-replica-sum": pass,

@@ -6,7 +6,7 @@ import { hlo, others } from "./ops.ts";
 
 /** Operations of CHLO only. */
 const chlo =
-  /^(?:broadcast_(?!in_dim)|constant_like|conj|is_(?:inf|neg_inf|pos_inf)$|square$|bessel|digamma|lgamma|polygamma|zeta|erf|next_after|top_k|a(?:cos|sin|tan)h?$|sinh$|cosh$)/;
+  /^(?:broadcast_(?!in_dim)|constant_like|conj|is_(?:inf|neg_inf|pos_inf)$|square$|bessel|digamma|lgamma|polygamma|zeta|erf|next_after|mulhi|top_k|a(?:cos|sin|tan)h?$|sinh$|cosh$)/;
 
 const unsupported: Readonly<Record<string, string>> = {
   "stablehlo.async_done": "needs several devices",
@@ -15,8 +15,9 @@ const unsupported: Readonly<Record<string, string>> = {
   "stablehlo.outfeed": "output besides the results",
   "stablehlo.recv": "needs several devices",
   "stablehlo.send": "needs several devices",
-  "stablehlo.set_dimension_size": "shapes that depend on data",
-  "chlo.ragged_dot": "shapes that depend on data",
+  "chlo.ragged_dot": "groups that depend on data",
+  "chlo.scan": "JAX writes loops",
+  "mhlo.fusion": "after a compiler",
   custom_call: "other targets are refused by name",
 };
 
@@ -28,6 +29,8 @@ const notes: Readonly<Record<string, string>> = {
   collective_permute: "one device",
   reduce_scatter: "one device",
   custom_call: "targets listed as custom_call:…",
+  mulhi: "up to 32 bits",
+  set_dimension_size: "the whole extent",
   dynamic_broadcast_in_dim: "shape known while loading",
   dynamic_conv: "padding known while loading",
   dynamic_gather: "sizes known while loading",
@@ -41,7 +44,7 @@ const notes: Readonly<Record<string, string>> = {
 /** Every operation and whether it is built. Quantised types are computed as the specification says. */
 export const hloSupport: readonly OpSupport[] = [
   ...Object.keys(hlo).map((name) => ({
-    name: `${chlo.test(name) ? "chlo" : name === "topk" || name === "copy" || name === "add_dependency" ? "mhlo" : "stablehlo"}.${name}`,
+    name: `${chlo.test(name) ? "chlo" : ["topk", "copy", "add_dependency", "domain"].includes(name) ? "mhlo" : "stablehlo"}.${name}`,
     supported: true,
     ...(notes[name] !== undefined && { note: notes[name] }),
   })),

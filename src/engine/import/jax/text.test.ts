@@ -138,6 +138,22 @@ describe("text", () => {
     expect(count).toBe(1);
   });
 
+  test("the upper halves of products", () => {
+    const count = expectChecks(`
+      func.func @main() {
+        %a = stablehlo.constant dense<[64, -64, -64]> : tensor<3xi8>
+        %b = stablehlo.constant dense<[4, 4, -4]> : tensor<3xi8>
+        %0 = "chlo.mulhi"(%a, %b) : (tensor<3xi8>, tensor<3xi8>) -> tensor<3xi8>
+        check.expect_eq_const %0, dense<[1, -1, 1]> : tensor<3xi8>
+        %c = stablehlo.constant dense<[4026531840, 2147483648]> : tensor<2xui32>
+        %d = stablehlo.constant dense<[16, 2]> : tensor<2xui32>
+        %1 = "chlo.mulhi"(%c, %d) : (tensor<2xui32>, tensor<2xui32>) -> tensor<2xui32>
+        check.expect_eq_const %1, dense<[15, 1]> : tensor<2xui32>
+        return
+      }`);
+    expect(count).toBe(2);
+  });
+
   test("sizes that are inputs", () => {
     const text = `
       func.func public @main(%n: tensor<i64>, %x: tensor<?x2xf32>, %i: tensor<i32>) -> tensor<?x2xf32> {

@@ -195,6 +195,7 @@ class Translator {
     };
     const attributes = new Map<string, Attribute>([
       ["sym_name", { kind: "string", value: name }],
+      ["sym_visibility", { kind: "string", value: name === "main" ? "public" : "private" }],
       ["function_type", { kind: "type", type }],
     ]);
     return { name: "func.func", operands: [], results: [], ...none, attributes, regions: [{ blocks: [block] }] };
