@@ -1,12 +1,16 @@
 // Values that are always the same: computed once, when everything they are made from is constant.
 
+import { CerebroError } from "../../base/errors.ts";
 import { is, type Operation, type Region, type Value } from "../hlo/graph.ts";
 import { elementCount, type Tensor } from "../hlo/tensor.ts";
 import { evaluateOperation } from "./evaluate.ts";
-import { usesOf } from "./run.ts";
+import { type Environment, usesOf } from "./run.ts";
 
 /** Most elements that are computed when nothing else is said. */
 const foldingLimit = 1 << 16;
+
+/** Most operations and turns of loops that are computed for one value. */
+const stepLimit = 1 << 17;
 
 const folded = new WeakMap<Value, Tensor>();
 /** The largest limit under which a value was found not to be constant: infinite when it depends on a parameter. */
@@ -21,10 +25,24 @@ export function constantOf(value: Value, limit = foldingLimit): Tensor | undefin
   if (known) return known;
   for (const operation of makersOf(value, limit) ?? []) {
     const environment = new Map(captures(operation).map((use) => [use, folded.get(use)!]));
-    const results = evaluateOperation(operation, environment);
+    const results = evaluated(operation, environment);
+    if (!results) {
+      for (const result of [...operation.results, value]) varying.set(result, Infinity);
+      return undefined;
+    }
     operation.results.forEach((result, i) => folded.set(result, results[i]!));
   }
   return folded.get(value);
+}
+
+/** The results of an operation; undefined for loops that are not worth waiting for, or never end. */
+function evaluated(operation: Operation, environment: Environment): Tensor[] | undefined {
+  try {
+    return evaluateOperation(operation, environment, { steps: stepLimit });
+  } catch (error) {
+    if (error instanceof CerebroError && error.code === "limit") return undefined;
+    throw error;
+  }
 }
 
 interface Frame {
