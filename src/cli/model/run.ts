@@ -11,6 +11,7 @@ import { print, say } from "../command.ts";
 import { readUserFile } from "../inspect.ts";
 import { readInput } from "./files.ts";
 import { modelCommand, onlyFile, openModel, runOptions, sessionOptions } from "./options.ts";
+import { runTask, taskOptions } from "./task.ts";
 
 /** "name=value" words; a word without a known name is for the only input. */
 function assignments(words: readonly string[], signature: Signature): Map<string, string> {
@@ -70,6 +71,7 @@ export const run = modelCommand({
     postprocess: { value: "STEPS", help: 'what is done with outputs: "softmax | top-k k=5 labels=FILE"' },
     top: { value: "K", help: "the K best classes" },
     labels: { value: "FILE", help: "names of the classes, one a line" },
+    ...taskOptions,
     ...runOptions,
     json: { help: "prints JSON" },
   },
@@ -78,6 +80,10 @@ export const run = modelCommand({
     const { Session } = await import("../../engine/session.ts");
     const session = new Session(model, sessionOptions(values));
     try {
+      if (values.task !== undefined) {
+        await runTask(session, values);
+        return 0;
+      }
       const signature = session.signature(values.signature);
       const given = assignments(values.input ?? [], signature);
       const inputs = await inputTensors(signature, given, { preprocess: values.preprocess, model });

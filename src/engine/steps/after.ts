@@ -3,7 +3,9 @@
 import { CerebroError } from "../../base/errors.ts";
 import { utf8 } from "../../base/text.ts";
 import { dequantized, type Tensor, toNumbers } from "../hlo/tensor.ts";
+import { isFloat } from "../hlo/dtype.ts";
 import type { Tensors } from "../model.ts";
+import { tokenizerFile } from "../nlp/tokenizer/open.ts";
 import { count, oneOf, path, real, type OptionKind, type Step, type StepContext, stepOf } from "./step.ts";
 
 /** A model's outputs on their way, and the answer once a step has one. */
@@ -202,6 +204,23 @@ export const after = {
         if (kept.every((other) => other.index !== each.index || overlap(other.box, each.box) <= iou)) kept.push(each);
       }
       return { ...outcome, answer: kept };
+    },
+  }),
+  detokenise: step({
+    help: "the text of token ids, or of the likeliest ones where the output has scores",
+    options: { of: output, tokenizer: path },
+    apply(outcome, { of, tokenizer: file = "tokenizer.json" }, context) {
+      const [, tensor] = chosen(outcome, of);
+      const tokenizer = tokenizerFile(context.file(file), file);
+      const numbers = toNumbers(tensor);
+      const width = isFloat(tensor.dtype) ? (tensor.shape.at(-1) ?? 1) : 1;
+      const ids: number[] = [];
+      for (let at = 0; at < numbers.length; at += width) {
+        let best = 0;
+        for (let i = 1; i < width; i++) if (numbers[at + i]! > numbers[at + best]!) best = i;
+        ids.push(width > 1 ? best : numbers[at]!);
+      }
+      return { ...outcome, answer: tokenizer.decode(ids) };
     },
   }),
 } as const satisfies Record<string, Step<Outcome, Outcome>>;

@@ -3,8 +3,10 @@
 import { CerebroError } from "../../base/errors.ts";
 import type { Image } from "../../formats/image.ts";
 import { dtypes, type DType } from "../hlo/dtype.ts";
-import { stridesOf, type Tensor, toNumbers } from "../hlo/tensor.ts";
+import { fromNumbers, stridesOf, type Tensor, toNumbers } from "../hlo/tensor.ts";
 import type { ModelPort } from "../model.ts";
+import { tokenizerFile } from "../nlp/tokenizer/open.ts";
+import type { Tokenizer } from "../nlp/tokenizer/tokenizer.ts";
 import { contain, cover, crop, pictureTensor, resize, withChannels } from "./picture.ts";
 import { melSpectrogram, mono, resample } from "./sound.ts";
 import {
@@ -12,6 +14,7 @@ import {
   flag,
   type Item,
   oneOf,
+  path,
   range,
   real,
   reals,
@@ -157,7 +160,35 @@ export const before = {
       return array({ dtype: "f32", shape: [...tensor.shape.slice(0, -1), length], data });
     },
   }),
+  tokenise: step({
+    help: "text to a tokenizer's ids, or to the mask or types that an input of such a name wants",
+    options: { tokenizer: path, max: count, special: flag },
+    apply(item, { tokenizer: file = "tokenizer.json", max, special = true }, context) {
+      if (item.kind !== "text") throw new CerebroError("usage", `step tokenise: takes text, got ${item.kind}`);
+      return array(tokenised(item.text, tokenizerFile(context.file(file), file), { max, special, port: context.port }));
+    },
+  }),
 } as const satisfies Record<string, Step<Item, Item>>;
+
+/** Tokens as an input wants them: [1, tokens], filled up with zeros where its length is fixed. */
+function tokenised(
+  text: string,
+  tokenizer: Tokenizer,
+  { max, special, port }: { max: number | undefined; special: boolean; port: ModelPort | undefined },
+): Tensor {
+  const extent = port?.shape?.at(-1);
+  const fixed = typeof extent === "number" && extent > 1 ? extent : undefined;
+  const limit = max ?? fixed;
+  const encoding = tokenizer.encode(text, { special, ...(limit !== undefined && { truncation: { length: limit } }) });
+  const name = port?.name ?? "";
+  const list = /mask/i.test(name) ? encoding.mask : /type|segment/i.test(name) ? encoding.typeIds : encoding.ids;
+  const length = Math.max(fixed ?? 0, list.length);
+  return fromNumbers(
+    "i32",
+    [1, length],
+    Array.from({ length }, (_, i) => list[i] ?? 0),
+  );
+}
 
 /** How an input takes pictures: [1, height, width, channels] or [1, channels, height, width]. */
 export function pictureLayout(

@@ -6,15 +6,23 @@ import { before, runBefore, usualSteps } from "./before.ts";
 import { type Item, parseSteps, type StepContext } from "./step.ts";
 
 const context: StepContext = { file: () => new TextEncoder().encode("cat\ndog\nbird\n") };
-const image: Image = { width: 4, height: 2, channels: 1, pixels: Uint8Array.from([0, 50, 100, 150, 50, 100, 150, 200]) };
-const numbers = (item: Item, steps: string) => Array.from(runBefore(item, parseSteps(steps, before), context).data, Number);
+const image: Image = {
+  width: 4,
+  height: 2,
+  channels: 1,
+  pixels: Uint8Array.from([0, 50, 100, 150, 50, 100, 150, 200]),
+};
+const numbers = (item: Item, steps: string) =>
+  Array.from(runBefore(item, parseSteps(steps, before), context).data, Number);
 const port = (rest: Partial<ModelPort>): ModelPort => ({ name: "x", dtype: "f32", shape: [1, 96, 96, 3], ...rest });
 
 test("pictures are resized, cropped, coloured and normalised", () => {
   expect(numbers({ kind: "image", image }, "")).toEqual([0, 50, 100, 150, 50, 100, 150, 200]);
   expect(numbers({ kind: "image", image }, "resize size=2x1 method=area")).toEqual([50, 150]);
   expect(numbers({ kind: "image", image }, "crop size=2x1 x=1 y=1 | normalise mean=100 std=50")).toEqual([0, 1]);
-  expect(numbers({ kind: "image", image }, "crop size=1 x=0 y=0 | channels count=3 | normalise range=-1..1")).toEqual([-1, -1, -1]);
+  expect(numbers({ kind: "image", image }, "crop size=1 x=0 y=0 | channels count=3 | normalise range=-1..1")).toEqual([
+    -1, -1, -1,
+  ]);
   const colours: Image = { width: 2, height: 1, channels: 3, pixels: Uint8Array.from([1, 2, 3, 4, 5, 6]) };
   expect(numbers({ kind: "image", image: colours }, "layout order=NCHW")).toEqual([1, 4, 2, 5, 3, 6]);
 });
@@ -55,10 +63,29 @@ test("scores become classes and boxes", () => {
     { index: 2, label: "bird", score: expect.closeTo(0.245, 3) },
   ]);
   expect(runAfter({ scores }, parseSteps("argmax", after), context).answer).toBe(1);
-  const boxes = { dtype: "f32", shape: [3, 4], data: Float32Array.of(0, 0, 10, 10, 1, 1, 10, 10, 20, 20, 30, 30) } as const;
+  const boxes = {
+    dtype: "f32",
+    shape: [3, 4],
+    data: Float32Array.of(0, 0, 10, 10, 1, 1, 10, 10, 20, 20, 30, 30),
+  } as const;
   const values = { dtype: "f32", shape: [3, 1], data: Float32Array.of(0.8, 0.9, 0.5) } as const;
   const found = runAfter({ boxes, values }, parseSteps("nms boxes=boxes scores=values iou=0.5", after), context).answer;
   expect(found).toMatchObject([{ box: [1, 1, 10, 10] }, { box: [20, 20, 30, 30] }]);
+});
+
+test("text becomes the list that an input wants, and ids become text", () => {
+  const vocabulary = new TextEncoder().encode("[PAD]\n[UNK]\n[CLS]\n[SEP]\nhello\nwor\n##ld\n");
+  const files = { file: () => vocabulary };
+  const list = (name: string, steps: string, shape: readonly (number | null)[] = [1, null]) => {
+    const port = { name, dtype: "i32", shape } as const;
+    const chain = parseSteps(steps, before);
+    return [...runBefore({ kind: "text", text: "Hello world" }, chain, { ...files, port }).data].map(Number);
+  };
+  expect(list("input_ids", "tokenise tokenizer=vocab.txt")).toEqual([2, 4, 5, 6, 3]);
+  expect(list("input_ids", "tokenise tokenizer=vocab.txt max=4")).toEqual([2, 4, 5, 3]);
+  expect(list("attention_mask", "tokenise tokenizer=vocab.txt", [1, 7])).toEqual([1, 1, 1, 1, 1, 0, 0]);
+  const ids = { dtype: "i32", shape: [1, 5], data: Int32Array.of(2, 4, 5, 6, 3) } as const;
+  expect(runAfter({ ids }, parseSteps("detokenise tokenizer=vocab.txt", after), files).answer).toBe("hello world");
 });
 
 test("a wrong step or option is named", () => {

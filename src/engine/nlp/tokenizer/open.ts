@@ -28,8 +28,19 @@ export function tokenizerFrom(files: Files, modelType = ""): Tokenizer | undefin
   return words ? bert(utf8(words), settings) : undefined;
 }
 
+/** Made once for the same bytes. */
+const made = new WeakMap<Uint8Array, Tokenizer>();
+
 /** A tokenizer from one file: tokenizer.json, a sentencepiece model or vocab.txt, told apart by content. */
 export function tokenizerFile(bytes: Uint8Array, name: string): Tokenizer {
+  const before = made.get(bytes);
+  if (before) return before;
+  const tokenizer = fromContent(bytes, name);
+  made.set(bytes, tokenizer);
+  return tokenizer;
+}
+
+function fromContent(bytes: Uint8Array, name: string): Tokenizer {
   // A sentencepiece model begins with its first piece: field 1, a message.
   if (bytes[0] === 0x0a && bytes.includes(0)) return sentencePiece(bytes);
   if (/^\s*\{/.test(utf8(bytes.subarray(0, 64)))) return tokenizerOf(parseObject(bytes, name));
