@@ -1,5 +1,6 @@
 // Constant folding: what is made of constants alone is computed now, unless it would take more room than they do.
 
+import { CerebroError } from "../../../base/errors.ts";
 import { is, type Operation, type Value } from "../../hlo/graph.ts";
 import type { Builder } from "../../hlo/build.ts";
 import { isElementwise, type OpName } from "../../hlo/ops.ts";
@@ -30,6 +31,8 @@ const kept = new Set<OpName>([
 const small = 64;
 /** Work, in elements, that is done while compiling. */
 const most = 1 << 24;
+/** Operations and turns of loops (in the regions of reductions) that are computed for one constant. */
+const longest = 1 << 20;
 
 /** A constant, or one that is repeated: both are known, but only the first is as large as its shape says. */
 function known(value: Value): Tensor | undefined {
@@ -83,5 +86,15 @@ export const fold: Rule = (operation: Operation, { to }) => {
     if (!tensor) return undefined;
     environment.set(value, tensor);
   }
-  return evaluateOperation(operation, environment).map((tensor) => to.constant(tensor));
+  return evaluated(operation, environment)?.map((tensor) => to.constant(tensor));
 };
+
+/** The results of an operation; undefined for loops that are not worth waiting for, or never end. */
+function evaluated(operation: Operation, environment: ReadonlyMap<Value, Tensor>): Tensor[] | undefined {
+  try {
+    return evaluateOperation(operation, new Map(environment), { steps: longest });
+  } catch (error) {
+    if (error instanceof CerebroError && error.code === "limit") return undefined;
+    throw error;
+  }
+}
