@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { checkKernel, firstTemplate, numbers } from "../../../../test/support/kernels.ts";
 import { Builder } from "../../hlo/build.ts";
 import type { Value } from "../../hlo/graph.ts";
+import type { AttributesOf } from "../../hlo/ops.ts";
 
 /** A program of one product: parameters and constants with numbers that depend on the place. */
 function program(
@@ -78,6 +79,27 @@ describe("matrix products", () => {
         const body = b.finish([result]);
         checkKernel(body, firstTemplate(body)!.build());
       }
+    }
+  });
+  test("several summed, free and batch dimensions in any order", () => {
+    const dot = (shapes: number[][], attributes: AttributesOf<"dotGeneral">, constant: boolean, turn?: number[]) => {
+      const body = program((b, x, w) => {
+        const left = turn ? b.transpose(x(), turn) : x();
+        return b.op("dotGeneral", [left, constant ? w(...shapes[1]!) : x()], attributes);
+      }, constant ? [shapes[0]!] : shapes); // prettier-ignore
+      checkKernel(body, firstTemplate(body)!.build());
+    };
+    const none = { lhsBatching: [], rhsBatching: [] };
+    for (const constant of [true, false]) {
+      // Heads joined by the product: [b, s, h, d] turned from [b, h, s, d], times [h, d, o].
+      const heads = { ...none, lhsContracting: [2, 3], rhsContracting: [0, 1] };
+      dot([[2, 3, 9, 5], [3, 5, 10]], heads, constant, [0, 2, 1, 3]); // prettier-ignore
+      dot([[2, 9, 3, 5], [3, 5, 2, 7]], heads, constant); // prettier-ignore
+      dot([[1, 3, 2, 5], [10, 3, 5]], { ...heads, rhsContracting: [1, 2] }, constant, [0, 2, 1, 3]); // prettier-ignore
+      dot([[4, 6, 5], [5, 3, 7]], { ...none, lhsContracting: [2], rhsContracting: [0] }, constant); // prettier-ignore
+      dot([[4, 6, 5], [3, 6, 7]], { ...none, lhsContracting: [1], rhsContracting: [1] }, constant); // prettier-ignore
+      const batched = { lhsBatching: [2], rhsBatching: [0], lhsContracting: [1], rhsContracting: [2] };
+      dot([[4, 6, 5], [5, 7, 6]], batched, constant); // prettier-ignore
     }
   });
   test("a block at a time gives the same bits", () => {

@@ -3,10 +3,11 @@
 import type { DType } from "../../hlo/dtype.ts";
 import { is, type Operation, type Value } from "../../hlo/graph.ts";
 import type { Template, TemplateRule } from "../kernel.ts";
-import { type Contraction, contractionKernel } from "./contraction.ts";
+import { type Batch, type Contraction, contractionKernel } from "./contraction.ts";
 import type { Source } from "./panels.ts";
 import type { Stage } from "./stage.ts";
-import { type Dimension, merged, type View, viewOf } from "./view.ts";
+import { type Dimension, merged, plainView, type View, viewOf } from "./view.ts";
+import { productOf } from "./schedule.ts";
 import { withWideTail } from "./wide.ts";
 
 /** The arithmetic for operands and sums of these types. */
@@ -47,36 +48,28 @@ export function passedBy(
   return [...covered].reverse();
 }
 
-export const product: TemplateRule = (operation, users): Template | undefined => {
-  if (!is(operation, "dotGeneral")) return undefined;
+/** A matrix product on its operands seen in some way; undefined when that is none for tiles. */
+function contractionOn(
+  operation: Operation<"dotGeneral">,
+  arithmetic: "f32" | "i16",
+  a: View,
+  b: View,
+): Omit<Contraction, "output"> | undefined {
   const [x, y] = operation.operands as [Value, Value];
-  const result = operation.results[0]!;
   const { lhsBatching, rhsBatching, lhsContracting, rhsContracting, zeroPoints } = operation.attributes;
-  const arithmetic = arithmeticFor(x, y, result);
-  if (!arithmetic || (arithmetic === "f32" && zeroPoints)) return undefined;
-  if (x.type.dtype === "i16" && zeroPoints?.[0]) return undefined;
-  if ([...x.type.shape, ...y.type.shape].includes(0)) return undefined;
-  const free = (value: Value, used: readonly number[]) =>
-    value.type.shape.map((_, i) => i).filter((i) => !used.includes(i));
-  const xFree = free(x, [...lhsBatching, ...lhsContracting]);
-  const yFree = free(y, [...rhsBatching, ...rhsContracting]);
-  const columns = yFree.reduce((count, i) => count * y.type.shape[i]!, 1);
-  const [a, b] = [viewOf(x), viewOf(y)];
+  const { xFree, yFree } = freeOf(operation);
   const constant = b.base.producer?.op === "constant";
+  const walk = (value: Value, view: View, axes: readonly number[]): Dimension[] =>
+    axes.map((axis) => ({ extent: value.type.shape[axis]!, strides: [view.strides[axis]!] }));
 
-  // Sums: one dimension on A's side; for a strided B on B's side too.
-  const contracted = lhsContracting.map((axis, i) => ({
-    extent: x.type.shape[axis]!,
-    strides: [a.strides[axis]!, b.strides[rhsContracting[i]!]!],
-  }));
-  const depth = merged(
-    constant ? contracted.map(({ extent, strides }) => ({ extent, strides: [strides[0]!] })) : contracted,
-  );
-  if (depth.length > 1) return undefined;
-  const across = merged(yFree.map((axis) => ({ extent: y.type.shape[axis]!, strides: [b.strides[axis]!] })));
-  if (!constant && across.length > 1) return undefined;
-  if (arithmetic === "i16" && (!constant || (depth[0]?.strides[0] ?? 1) !== 1)) return undefined;
-  const { extent, strides } = depth[0] ?? { extent: 1, strides: [1, 1] };
+  // What is summed: the last of A's dimensions is the depth, those before are taps. A strided B has to have one.
+  const summed = merged(walk(x, a, lhsContracting));
+  const depth = summed.pop() ?? { extent: 1, strides: [1] };
+  const [below, ...more] = merged(walk(y, b, rhsContracting));
+  const across = merged(walk(y, b, yFree));
+  const last = across.pop() ?? { extent: 1, strides: [1] };
+  if (!constant && more.length > 0) return undefined;
+  if (arithmetic === "i16" && (!constant || depth.strides[0] !== 1 || summed.length > 0)) return undefined;
 
   // Rows: the free dimensions of A, the innermost in `inner`, the rest as batches that share B.
   let row = 1;
@@ -88,48 +81,62 @@ export const product: TemplateRule = (operation, users): Template | undefined =>
   const shared = merged(rows.reverse());
   const inner = shared.pop() ?? { extent: 1, strides: [0, 0, 1] };
   let step = row;
-  let batchIndex = 1;
+  let index = 1;
   const batching: Dimension[] = lhsBatching
     .map((axis, i) => ({ axis, other: rhsBatching[i]! }))
     .reverse()
     .map(({ axis, other }) => {
       const dimension = {
         extent: x.type.shape[axis]!,
-        strides: [a.strides[axis]!, constant ? batchIndex : b.strides[other]!, step],
+        strides: [a.strides[axis]!, constant ? index : b.strides[other]!, step],
       };
       step *= dimension.extent;
-      batchIndex *= dimension.extent;
+      index *= dimension.extent;
       return dimension;
     })
     .reverse();
-  const batches = [...merged(batching), ...shared].map((dimension) => ({
-    extent: dimension.extent,
-    a: dimension.strides[0]!,
-    b: dimension.strides[1]!,
-    row: dimension.strides[2]!,
+  const batches: Batch[] = [...merged(batching), ...shared].map(({ extent, strides }) => ({
+    extent,
+    a: strides[0]!,
+    b: strides[1]!,
+    row: strides[2]!,
     column: 0,
   }));
-  const walk = (axes: readonly number[]) =>
-    axes.map((axis) => ({ extent: y.type.shape[axis]!, stride: b.strides[axis]! }));
-  const source: Source = constant
-    ? {
-        kind: "constant",
-        value: b.base,
-        key: JSON.stringify([b.offset, walk(rhsBatching), walk(rhsContracting), walk(yFree)]),
-        batches: offsetsOf(walk(rhsBatching)).map((offset) => offset + b.offset),
-        depth: offsetsOf(walk(rhsContracting)),
-        columns: offsetsOf(walk(yFree)),
-        zeroPoint: zeroPoints?.[1] ?? 0,
-      }
-    : {
-        kind: "strided",
-        value: b.base,
-        offset: b.offset,
-        depth: { extent, stride: strides[1]! },
-        column: across[0]?.strides[0] ?? 1,
-      };
-  const contraction: Omit<Contraction, "output"> = {
-    name: `matmul ${row}x${extent}x${columns}`,
+  const offsets = (axes: readonly number[]) =>
+    offsetsOf(axes.map((axis) => ({ extent: y.type.shape[axis]!, stride: b.strides[axis]! })));
+  let columns = last.extent;
+  let source: Source;
+  if (constant) {
+    columns = productOf(yFree.map((axis) => y.type.shape[axis]!));
+    const [outer, inside, beside] = [offsets(rhsBatching), offsets(rhsContracting), offsets(yFree)];
+    source = {
+      kind: "constant",
+      value: b.base,
+      key: JSON.stringify([b.offset, [rhsBatching, rhsContracting, yFree].map((axes) => walk(y, b, axes))]),
+      batches: outer.map((offset) => offset + b.offset),
+      depth: inside,
+      columns: beside,
+      zeroPoint: zeroPoints?.[1] ?? 0,
+    };
+  } else {
+    // Columns that are not side by side are batches that share A.
+    for (const { extent, strides } of across.toReversed()) {
+      batches.push({ extent, a: 0, b: strides[0]!, row: 0, column: columns });
+      columns *= extent;
+    }
+    columns = last.extent;
+    source = {
+      kind: "strided",
+      value: b.base,
+      offset: b.offset,
+      depth: { extent: below?.extent ?? 1, stride: below?.strides[0] ?? 1 },
+      column: last.strides[0]!,
+    };
+  }
+  const { extent } = depth;
+  const total = productOf(yFree.map((axis) => y.type.shape[axis]!));
+  return {
+    name: `matmul ${row}x${extent * productOf(summed.map((tap) => tap.extent))}x${total}`,
     arithmetic,
     ...(arithmetic === "i16" && {
       stage: {
@@ -150,9 +157,48 @@ export const product: TemplateRule = (operation, users): Template | undefined =>
     firstRow: 0,
     blocked: "inner",
     columns,
-    taps: [],
-    depth: { extent, a: strides[0]! },
+    taps: summed.map((tap) => ({ count: tap.extent, a: tap.strides[0]! })),
+    depth: { extent, a: depth.strides[0]! },
   };
+}
+
+/** The dimensions of the operands that are neither batches nor summed. */
+function freeOf({ operands: [x, y], attributes }: Operation<"dotGeneral">): { xFree: number[]; yFree: number[] } {
+  const rest = (value: Value, used: readonly number[]) =>
+    value.type.shape.map((_, i) => i).filter((i) => !used.includes(i));
+  const { lhsBatching, rhsBatching, lhsContracting, rhsContracting } = attributes;
+  return {
+    xFree: rest(x!, [...lhsBatching, ...lhsContracting]),
+    yFree: rest(y!, [...rhsBatching, ...rhsContracting]),
+  };
+}
+
+/** Rows side by side from which on a view is not worth a transposition. */
+const enoughRows = 8;
+
+export const product: TemplateRule = (operation, users): Template | undefined => {
+  if (!is(operation, "dotGeneral")) return undefined;
+  const [x, y] = operation.operands as [Value, Value];
+  const result = operation.results[0]!;
+  const { zeroPoints } = operation.attributes;
+  const arithmetic = arithmeticFor(x, y, result);
+  if (!arithmetic || (arithmetic === "f32" && zeroPoints)) return undefined;
+  if (x.type.dtype === "i16" && zeroPoints?.[0]) return undefined;
+  if ([...x.type.shape, ...y.type.shape].includes(0)) return undefined;
+
+  // Through transposes and reshapes if tiles can walk like that, else on the operands as they are.
+  const views = [viewOf(x), plainView(x)].flatMap((a) => [viewOf(y), plainView(y)].map((b) => ({ a, b })));
+  const found = views.flatMap(({ a, b }) => {
+    const contraction = contractionOn(operation, arithmetic, a, b);
+    return contraction ? [{ a, b, contraction }] : [];
+  });
+  const rowsOf = ({ contraction: { inner } }: (typeof found)[number]) => Math.min(inner.extent, enoughRows);
+  const most = Math.max(...found.map(rowsOf));
+  const best = found.find((candidate) => rowsOf(candidate) === most);
+  if (!best) return undefined;
+  const { a, b, contraction } = best;
+  const { yFree } = freeOf(operation);
+  const columns = productOf(yFree.map((axis) => y.type.shape[axis]!));
   const template: Template = {
     covers: [...passedBy([a, b], users, operation), operation],
     result,

@@ -86,7 +86,9 @@ function tileOf(c: Contraction): { tile: TileShape; direct: boolean } {
   if (c.depth.a === 1) {
     if (c.columns <= 2 && c.b.kind === "constant" && c.depth.extent >= 4)
       return { tile: along(c.columns), direct: false };
-    if (c.b.kind === "strided" && c.b.depth.stride === 1 && (few || c.columns <= 2)) {
+    // Steps do not end where taps do.
+    const whole = c.taps.length === 0 || c.depth.extent % 4 === 0;
+    if (c.b.kind === "strided" && c.b.depth.stride === 1 && whole && (few || c.columns <= 2)) {
       return { tile: along(Math.min(c.columns, few ? Math.floor(mostAlong / rows) : c.columns)), direct: true };
     }
   }
