@@ -91,6 +91,18 @@ test("places of the largest and smallest elements", () => {
   }
 });
 
+test("transpositions in tiles, with what is left at the edges", () => {
+  compare(
+    program([f32(3, 21, 2, 19), i32(33, 16)], (b, x, y) => [
+      b.transpose(x!, [0, 3, 2, 1]),
+      b.transpose(x!, [3, 2, 1, 0]),
+      b.transpose(b.slice(x!, [1, 3, 0, 1], [3, 20, 2, 18]), [2, 3, 0, 1]),
+      b.transpose(y!, [1, 0]),
+      b.concatenate([b.transpose(y!, [1, 0]), b.transpose(y!, [1, 0])], 1),
+    ]),
+  );
+});
+
 test("bits of another type are the same bytes", () => {
   const made = program([f32(2, 3)], (b, x) => {
     const bits = b.op("bitcastConvert", [x!], { dtype: "u32" });

@@ -15,6 +15,7 @@ import { loopKernel, type Target, whole } from "./loop.ts";
 import { identity, operandMap, type Walk, walkOf } from "./map.ts";
 import { Aliases } from "./memory.ts";
 import { reductionKernel } from "./reduction.ts";
+import { transposeKernel } from "./transpose.ts";
 import { type Block, capturesOf, type KernelStep, type Step } from "./step.ts";
 
 /** What lowering leaves: steps, and where values are views or constants. */
@@ -269,7 +270,8 @@ class RegionLowering {
 
   /** A loop; its result may take the place of an operand that is walked alike. */
   private loop(cluster: Cluster, target: Target): KernelStep {
-    const kernel = loopKernel(this.whole.based(cluster), this.whole.basedTarget(target));
+    const [based, place] = [this.whole.based(cluster), this.whole.basedTarget(target)];
+    const kernel = transposeKernel(based, place) ?? loopKernel(based, place);
     const inPlace: [Value, Value][] = [];
     const size = dtypes[target.value.type.dtype].bytes;
     const walks = new Map<Value, boolean>();
