@@ -768,7 +768,7 @@ const dialects = new Set(["stablehlo", "mhlo", "chlo"]);
 /** The rule of an operation; undefined when there is none. */
 export function ruleOf(name: string): Rule | undefined {
   if (Object.hasOwn(others, name)) return others[name as keyof typeof others];
-  const dot_ = name.indexOf(".");
-  const short = name.slice(dot_ + 1);
-  return dialects.has(name.slice(0, dot_)) && Object.hasOwn(hlo, short) ? hlo[short as keyof typeof hlo] : undefined;
+  const point = name.indexOf(".");
+  const short = name.slice(point + 1);
+  return dialects.has(name.slice(0, point)) && Object.hasOwn(hlo, short) ? hlo[short as keyof typeof hlo] : undefined;
 }

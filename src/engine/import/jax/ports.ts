@@ -47,7 +47,7 @@ export function namesOf(list: readonly (string | undefined)[], otherwise: string
 }
 
 /** "params['dense']['kernel']" and ".params.dense" become "params.dense.kernel". */
-export function portName(path: string): string {
+function portName(path: string): string {
   return path
     .replaceAll(/\[(?:<flat index (\d+)>|'([^']*)'|"([^"]*)"|([^\]]*))\]/g, (_, flat, single, double, plain) => {
       const key: string = flat ?? single ?? double ?? plain ?? "";

@@ -37,7 +37,7 @@ export const ShapeProto: MessageType<ShapeMessage> = message({
 });
 
 /** Packed floats are kept as the bytes they are. */
-export const LiteralProto = message({
+const LiteralProto = message({
   shape: [1, ShapeProto],
   preds: [2, repeated(bool)],
   u8s: [3, bytes],
@@ -78,7 +78,7 @@ const WindowProto = message({
   ],
 });
 
-export const InstructionProto = message({
+const InstructionProto = message({
   name: [1, string],
   opcode: [2, string],
   shape: [3, ShapeProto],

@@ -9,14 +9,14 @@ import { type DenseAttribute, dtypeOf, elementBytes, type RankedType, showType, 
 export type Literal = string;
 
 /** The shape of a type that has to be static. */
-export function staticShape(type: RankedType): number[] {
+function staticShape(type: RankedType): number[] {
   return type.shape.map((extent) => {
     if (extent === null) throw new FormatError(`dense attribute: ${showType(type)} is not static`);
     return extent;
   });
 }
 
-/** The type of a number's bits, by their size. */
+/** Writes the bits of a number. */
 function storeNumber(element: Type, text: Literal, bytes: Uint8Array, at: number): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const width = elementBytes(element);

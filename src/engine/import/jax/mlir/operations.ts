@@ -386,19 +386,19 @@ class Parser {
     const inputs: Type[] = [];
     const results: Type[] = [];
     const described: [Attribute[], Attribute[]] = [[], []];
-    const described_ = (list: Attribute[]) => list.push({ kind: "dictionary", entries: parseDictionary(reader) });
+    const describe = (list: Attribute[]) => list.push({ kind: "dictionary", entries: parseDictionary(reader) });
     scanner.expect("(");
     scanner.list(")", () => {
       if (!scanner.peek("%")) {
         inputs.push(parseType(reader));
-        described_(described[0]);
+        describe(described[0]);
         parseLocation(reader);
         return;
       }
       const name = scanner.need(/%[\w$.-]+/y, "a parameter");
       scanner.expect(":");
       const type = parseType(reader);
-      described_(described[0]);
+      describe(described[0]);
       inputs.push(type);
       parameters.push([name, { type, location: parseLocation(reader) }]);
     });
@@ -406,7 +406,7 @@ class Parser {
       if (scanner.accept("(")) {
         scanner.list(")", () => {
           results.push(parseType(reader));
-          described_(described[1]);
+          describe(described[1]);
         });
       } else {
         results.push(parseType(reader));

@@ -14,7 +14,7 @@ const vhloScalars: Readonly<Record<string, Type>> = {
   token_v1: { kind: "token" },
 };
 
-export function vhloScalar(name: string): Type | undefined {
+function vhloScalar(name: string): Type | undefined {
   const integer = /^i(u?)(\d+)_v1$/.exec(name) ?? /^i(\d+)_v1$/.exec(name);
   if (integer) return { kind: "integer", width: Number(integer[2]), sign: integer[1] ? "u" : "" };
   const float = /^(bf16|tf32|f\d+(?:E\w+?)?)_v\d$/.exec(name);
