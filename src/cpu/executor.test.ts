@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { compileC, runProgram } from "../../test/cpu/program.ts";
+import { compileC, runProgram, start } from "../../test/cpu/program.ts";
 import { GuestMemory } from "../memory/guest.ts";
 import { Access, layout } from "../memory/layout.ts";
 import { Translations, X86Machine } from "./executor.ts";
@@ -9,32 +9,6 @@ import { regionCompiler } from "./translate/compiler.ts";
 import { CpuView } from "./view.ts";
 
 const bare = ["-nostdlib", "-fno-stack-protector", "-fno-builtin"];
-
-/** Entry, write and exit without a C library. */
-const start = `
-static long call(long n, long a, long b, long c) {
-  long r;
-#ifdef __x86_64__
-  __asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
-#else
-  __asm__ volatile("int $0x80" : "=a"(r) : "a"(n), "b"(a), "c"(b), "d"(c) : "memory");
-#endif
-  return r;
-}
-#ifdef __x86_64__
-enum { WRITE = 1, EXIT = 231 };
-#else
-enum { WRITE = 4, EXIT = 252 };
-#endif
-static void put(const char *s) { long n = 0; while (s[n]) n++; call(WRITE, 1, (long)s, n); }
-static void number(unsigned long long v) {
-  char b[24], *p = b + 23; *p = 0;
-  do { *--p = '0' + v % 10; v /= 10; } while (v);
-  put(p); put("\\n");
-}
-int main(void);
-__attribute__((force_align_arg_pointer)) void _start(void) { call(EXIT, main(), 0, 0); }
-`;
 
 const programs = {
   hello: `int main(void) { put("hello\\n"); return 7; }`,

@@ -27,6 +27,29 @@ export const elementSizes = {
 
 export type ElementType = keyof typeof elementSizes;
 
+/** Element types by the names that NumPy, zarr and ml_dtypes give them. */
+export const elementNames: Readonly<Record<string, ElementType>> = {
+  bool: "i1",
+  int2: "i2",
+  int4: "i4",
+  int8: "i8",
+  int16: "i16",
+  int32: "i32",
+  int64: "i64",
+  uint2: "u2",
+  uint4: "u4",
+  uint8: "u8",
+  uint16: "u16",
+  uint32: "u32",
+  uint64: "u64",
+  float16: "f16",
+  bfloat16: "bf16",
+  float32: "f32",
+  float64: "f64",
+  complex64: "c64",
+  complex128: "c128",
+};
+
 /** An array from a file. `bytes` may be a view of the file and need not be aligned. */
 export interface RawArray {
   readonly dtype: ElementType;
@@ -67,17 +90,15 @@ export function swapped(bytes: Uint8Array, width: number): Uint8Array {
   return result;
 }
 
-/** Elements in row-major order from column-major order (Fortran's). */
-export function rowMajor(bytes: Uint8Array, shape: readonly number[], width: number): Uint8Array {
-  if (shape.length < 2 || bytes.length === 0) return bytes;
+/** Elements in row-major order, from where they are `strides` bytes apart along each dimension. */
+export function gathered(
+  bytes: Uint8Array,
+  shape: readonly number[],
+  strides: readonly number[],
+  width: number,
+): Uint8Array {
   const result = new Uint8Array(bytes.length);
   const index = shape.map(() => 0);
-  const strides: number[] = [];
-  let stride = width;
-  for (const extent of shape) {
-    strides.push(stride);
-    stride *= extent;
-  }
   let from = 0;
   for (let to = 0; to < result.length; to += width) {
     for (let k = 0; k < width; k++) result[to + k] = bytes[from + k]!;
@@ -89,4 +110,16 @@ export function rowMajor(bytes: Uint8Array, shape: readonly number[], width: num
     }
   }
   return result;
+}
+
+/** Elements in row-major order from column-major order (Fortran's). */
+export function rowMajor(bytes: Uint8Array, shape: readonly number[], width: number): Uint8Array {
+  if (shape.length < 2 || bytes.length === 0) return bytes;
+  const strides: number[] = [];
+  let stride = width;
+  for (const extent of shape) {
+    strides.push(stride);
+    stride *= extent;
+  }
+  return gathered(bytes, shape, strides, width);
 }

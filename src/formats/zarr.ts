@@ -2,9 +2,10 @@
 // version 2 and version 3 with its "regular" grid and the codecs bytes, transpose, gzip, zstd, blosc, crc32c, sharding_indexed.
 
 import { Cursor, range } from "../base/cursor.ts";
+import { isObject, type JsonObject as Json, parseObject } from "../base/json.ts";
 import { FormatError, messageOf, UnsupportedFormat } from "../base/errors.ts";
 import { hex } from "../base/text.ts";
-import { arraySize, type ElementType, elementSizes, type RawArray, swapped } from "./array.ts";
+import { arraySize, elementNames, type ElementType, elementSizes, gathered, type RawArray, swapped } from "./array.ts";
 import { blosc } from "./blosc.ts";
 import { gunzip } from "./compress.ts";
 import { crc32c } from "./crc.ts";
@@ -40,21 +41,6 @@ interface Layout {
   readonly decode: Decode;
 }
 
-type Json = Readonly<Record<string, unknown>>;
-const isObject = (value: unknown): value is Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-function parse(bytes: Uint8Array, what: string): Json {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (error) {
-    throw new FormatError(`${what}: is not JSON: ${messageOf(error)}`);
-  }
-  if (!isObject(value)) throw new FormatError(`${what}: is no JSON object`);
-  return value;
-}
-
 function extents(value: unknown, what: string): number[] {
   if (!Array.isArray(value) || !value.every((each) => Number.isSafeInteger(each) && each >= 0)) {
     throw new FormatError(`${what}: ${JSON.stringify(value)} is no shape`);
@@ -68,7 +54,7 @@ export function openZarr(read: ReadKey, name: string): ZarrArray | undefined {
   const old = read(".zarray");
   const current = old ? undefined : read("zarr.json");
   if (!old && !current) return undefined;
-  const layout = old ? version2(parse(old, what), what) : version3(parse(current!, what), what);
+  const layout = old ? version2(parseObject(old, what), what) : version3(parseObject(current!, what), what);
   const { dtype, shape } = layout;
   return { dtype, shape, read: () => ({ dtype, shape, bytes: readChunks(layout, read) }) };
 }
@@ -164,19 +150,7 @@ function transposed(bytes: Uint8Array, shape: readonly number[], order: readonly
     strides[order[i]!] = stride;
     stride *= shape[order[i]!]!;
   }
-  const result = new Uint8Array(bytes.length);
-  const index = shape.map(() => 0);
-  let from = 0;
-  for (let to = 0; to < result.length; to += width) {
-    for (let k = 0; k < width; k++) result[to + k] = bytes[from + k]!;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      from += strides[axis]!;
-      if (++index[axis]! < shape[axis]!) break;
-      from -= strides[axis]! * shape[axis]!;
-      index[axis] = 0;
-    }
-  }
-  return result;
+  return gathered(bytes, shape, strides, width);
 }
 
 // Version 2.
@@ -254,27 +228,6 @@ function fillOf(value: unknown, dtype: ElementType, what: string): Uint8Array {
 
 // Version 3.
 
-const types3: Readonly<Record<string, ElementType>> = {
-  bool: "i1",
-  int8: "i8",
-  int16: "i16",
-  int32: "i32",
-  int64: "i64",
-  uint8: "u8",
-  uint16: "u16",
-  uint32: "u32",
-  uint64: "u64",
-  float16: "f16",
-  bfloat16: "bf16",
-  float32: "f32",
-  float64: "f64",
-  complex64: "c64",
-  complex128: "c128",
-  int2: "i2",
-  int4: "i4",
-  uint4: "u4",
-};
-
 /** The name and configuration of an extension point: {"name", "configuration"} or a name alone. */
 function named(value: unknown, what: string): { name: string; options: Json } {
   if (typeof value === "string") return { name: value, options: {} };
@@ -290,7 +243,7 @@ function version3(meta: Json, what: string): Layout {
     throw new UnsupportedFormat(`${what}: zarr.json of format ${String(meta["zarr_format"])}, ${meta["node_type"]}`);
   }
   const type = meta["data_type"];
-  const dtype = typeof type === "string" && Object.hasOwn(types3, type) ? types3[type] : undefined;
+  const dtype = typeof type === "string" && Object.hasOwn(elementNames, type) ? elementNames[type] : undefined;
   if (!dtype) throw new UnsupportedFormat(`${what}: elements of type ${JSON.stringify(type)}`);
   const grid = named(meta["chunk_grid"], what);
   if (grid.name !== "regular") throw new UnsupportedFormat(`${what}: chunk grid "${grid.name}"`);

@@ -207,3 +207,29 @@ export function runProgram(path: string, translations: Translations, args: reado
     cpu.set(rax, result);
   }
 }
+
+/** Entry, write and exit without a C library. */
+export const start = `
+static long call(long n, long a, long b, long c) {
+  long r;
+#ifdef __x86_64__
+  __asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+#else
+  __asm__ volatile("int $0x80" : "=a"(r) : "a"(n), "b"(a), "c"(b), "d"(c) : "memory");
+#endif
+  return r;
+}
+#ifdef __x86_64__
+enum { WRITE = 1, EXIT = 231 };
+#else
+enum { WRITE = 4, EXIT = 252 };
+#endif
+static void put(const char *s) { long n = 0; while (s[n]) n++; call(WRITE, 1, (long)s, n); }
+static void number(unsigned long long v) {
+  char b[24], *p = b + 23; *p = 0;
+  do { *--p = '0' + v % 10; v /= 10; } while (v);
+  put(p); put("\\n");
+}
+int main(void);
+__attribute__((force_align_arg_pointer)) void _start(void) { call(EXIT, main(), 0, 0); }
+`;

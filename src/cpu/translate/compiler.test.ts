@@ -1,33 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { compileC, runProgram } from "../../../test/cpu/program.ts";
+import { compileC, runProgram, start } from "../../../test/cpu/program.ts";
 import { Translations } from "../executor.ts";
 import { regionCompiler } from "./compiler.ts";
-
-const prelude = `
-static long call(long n, long a, long b, long c) {
-  long r;
-#ifdef __x86_64__
-  __asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
-#else
-  __asm__ volatile("int $0x80" : "=a"(r) : "a"(n), "b"(a), "c"(b), "d"(c) : "memory");
-#endif
-  return r;
-}
-#ifdef __x86_64__
-enum { WRITE = 1, EXIT = 231 };
-#else
-enum { WRITE = 4, EXIT = 252 };
-#endif
-static void put(const char *s) { long n = 0; while (s[n]) n++; call(WRITE, 1, (long)s, n); }
-static void number(unsigned long long v) {
-  char b[24], *p = b + 23; *p = 0;
-  do { *--p = '0' + v % 10; v /= 10; } while (v);
-  put(p); put("\\n");
-}
-int main(void);
-__attribute__((force_align_arg_pointer)) void _start(void) { call(EXIT, main(), 0, 0); }
-`;
 
 const programs = {
   loop: `int main(void) { unsigned s = 1; for (int i = 0; i < 100000; i++) s = s * 3 + (s >> 5) + i; number(s); return 0; }`,
@@ -99,7 +74,7 @@ for (const bits of [64, 32])
       const flags = ["-nostdlib", "-fno-stack-protector", "-fno-builtin", `-m${bits}`];
       if (name === "floats" && bits === 32) flags.push("-msse2", "-mfpmath=sse");
       if (name === "selfmodifying") flags.push("-Wl,-N");
-      const path = compileC(prelude + body, flags);
+      const path = compileC(start + body, flags);
       const output = execFileSync(path, { encoding: "utf8" });
       const translations = new Translations({ long: bits === 64, compiler: regionCompiler(), threshold: 100 });
       const result = runProgram(path, translations);

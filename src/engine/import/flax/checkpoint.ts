@@ -1,7 +1,7 @@
 // Flax checkpoints: a MessagePack tree whose leaves are arrays. Source: flax.serialization.
 
 import { FormatError, UnsupportedFormat } from "../../../base/errors.ts";
-import { arraySize, type ElementType, elementSizes, rawArray, type RawArray } from "../../../formats/array.ts";
+import { arraySize, elementNames, elementSizes, rawArray, type RawArray } from "../../../formats/array.ts";
 import { Extension, type Packed, type PackedMap, readMsgpack } from "../../../formats/msgpack.ts";
 import { tensorOf } from "../arrays.ts";
 import { type Weight, type Weights, weightsOf } from "./weights.ts";
@@ -10,27 +10,6 @@ import { type Weight, type Weights, weightsOf } from "./weights.ts";
 const Code = { array: 1, complex: 2, scalar: 3 } as const;
 const chunkedMark = "__msgpack_chunked_array__";
 const what = "flax checkpoint";
-
-/** NumPy's names of element types. */
-const types: Readonly<Record<string, ElementType>> = {
-  bool: "i1",
-  int4: "i4",
-  int8: "i8",
-  int16: "i16",
-  int32: "i32",
-  int64: "i64",
-  uint4: "u4",
-  uint8: "u8",
-  uint16: "u16",
-  uint32: "u32",
-  uint64: "u64",
-  float16: "f16",
-  bfloat16: "bf16",
-  float32: "f32",
-  float64: "f64",
-  complex64: "c64",
-  complex128: "c128",
-};
 
 /** Whether bytes begin as a MessagePack map with a text for its first key. */
 export function isFlaxCheckpoint(bytes: Uint8Array): boolean {
@@ -83,7 +62,7 @@ function arrayOfExtension({ type, bytes }: Extension, name: string): RawArray {
   if (!isNumbers(shape) || typeof typeName !== "string" || !(data instanceof Uint8Array)) {
     throw new FormatError(`${what}: "${name}" is no [shape, type, bytes]`);
   }
-  const dtype = Object.hasOwn(types, typeName) ? types[typeName] : undefined;
+  const dtype = Object.hasOwn(elementNames, typeName) ? elementNames[typeName] : undefined;
   if (!dtype) throw new UnsupportedFormat(`${what}: "${name}" has elements of type "${typeName}"`);
   return rawArray(dtype, shape, data, `${what}: "${name}"`);
 }

@@ -1,6 +1,7 @@
 // Orbax checkpoints: a directory with a description of the tree, and its arrays as zarr in directories or in an OCDBT
 // database. Source: orbax.checkpoint's files as it writes them (`_METADATA`, `checkpoint`).
 
+import { isObject } from "../../../base/json.ts";
 import { FormatError, messageOf } from "../../../base/errors.ts";
 import { isOcdbt, openOcdbt } from "../../../formats/ocdbt.ts";
 import { openZarr, type ReadKey } from "../../../formats/zarr.ts";
@@ -40,9 +41,6 @@ interface Leaf {
   readonly path: readonly string[];
   readonly type: string;
 }
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 function leavesOf(bytes: Uint8Array): Leaf[] {
   let meta: unknown;

@@ -1,23 +1,7 @@
 // config.json: checked reading of what a network's description says.
 
-import { FormatError, messageOf } from "../../../base/errors.ts";
-
-type Json = Readonly<Record<string, unknown>>;
-
-export const isObject = (value: unknown): value is Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** A JSON object; FormatError with the name when it is none. */
-export function parseObject(bytes: Uint8Array, what: string): Json {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (error) {
-    throw new FormatError(`${what}: is not JSON: ${messageOf(error)}`);
-  }
-  if (!isObject(value)) throw new FormatError(`${what}: is no JSON object`);
-  return value;
-}
+import { FormatError } from "../../../base/errors.ts";
+import { isObject, type JsonObject as Json } from "../../../base/json.ts";
 
 /** Largest size that a configuration may name: a factor of what any network has. */
 const largest = 1 << 24;

@@ -5,7 +5,8 @@ import type { ModelFiles, ModelFormat, OpSupport, Source } from "../../model.ts"
 import { openWeights } from "../flax/open.ts";
 import type { Design } from "./architecture.ts";
 import { bart, bartTypes } from "./bart.ts";
-import { Config, parseObject } from "./config.ts";
+import { parseObject } from "../../../base/json.ts";
+import { Config } from "./config.ts";
 import type { TransformerModel } from "./contract.ts";
 import { decoder, decoderTypes } from "./decoder.ts";
 import { encoder, encoderTypes } from "./encoder.ts";

@@ -6,7 +6,8 @@ import type { Value } from "../../hlo/graph.ts";
 import type { ModelFiles } from "../../model.ts";
 import { weightsOfDirectory } from "../flax/open.ts";
 import { type Architecture, floats } from "./architecture.ts";
-import { Config, isObject, parseObject } from "./config.ts";
+import { isObject, parseObject } from "../../../base/json.ts";
+import { Config } from "./config.ts";
 import type { Network } from "./network.ts";
 import { Parameters } from "./parameters.ts";
 

@@ -1,7 +1,7 @@
 // Tasks by name: what the command line and the device call with a text.
 
 import { CerebroError } from "../../../base/errors.ts";
-import { isObject } from "../../import/transformer/config.ts";
+import { isObject } from "../../../base/json.ts";
 import type { TaskName, TransformerModel } from "../../import/transformer/contract.ts";
 import type { Session } from "../../session.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";

@@ -3,7 +3,7 @@
 import { CerebroError, FormatError } from "../../../base/errors.ts";
 import { fromNumbers, type Tensor } from "../../hlo/tensor.ts";
 import { isTransformer, type TransformerModel } from "../../import/transformer/contract.ts";
-import { isObject, parseObject } from "../../import/transformer/config.ts";
+import { isObject, parseObject } from "../../../base/json.ts";
 import type { Tensors } from "../../model.ts";
 import type { Session } from "../../session.ts";
 import { type Encoding, pad } from "../tokenizer/encoding.ts";

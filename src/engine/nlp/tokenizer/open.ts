@@ -2,7 +2,8 @@
 
 import { CerebroError, FormatError } from "../../../base/errors.ts";
 import { utf8 } from "../../../base/text.ts";
-import { Config, isObject, parseObject } from "../../import/transformer/config.ts";
+import { isObject, parseObject } from "../../../base/json.ts";
+import { Config } from "../../import/transformer/config.ts";
 import { sentencePiece, type SentencePieceOptions } from "./sentencepiece.ts";
 import { type Tokenizer, tokenizerOf } from "./tokenizer.ts";
 

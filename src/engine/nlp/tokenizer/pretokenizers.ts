@@ -1,7 +1,8 @@
 // Pre-tokenizers: how text is cut into words. One row for each kind that tokenizer.json knows.
 
 import { FormatError, UnsupportedFormat } from "../../../base/errors.ts";
-import { Config, isObject } from "../../import/transformer/config.ts";
+import { isObject } from "../../../base/json.ts";
+import { Config } from "../../import/transformer/config.ts";
 import type { Aligned } from "./aligned.ts";
 import { bytesAsCharacters } from "./normalizers.ts";
 import { escaped, patternOf } from "./pattern.ts";

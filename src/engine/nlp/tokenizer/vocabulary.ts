@@ -1,7 +1,7 @@
 // Tokens and their ids, both ways.
 
 import { FormatError } from "../../../base/errors.ts";
-import { isObject } from "../../import/transformer/config.ts";
+import { isObject } from "../../../base/json.ts";
 
 /** Largest id that is taken: ids index an array. */
 const largestId = 1 << 24;
