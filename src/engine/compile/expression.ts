@@ -255,7 +255,7 @@ const rules: { readonly [N in OpName]?: Rule } = {
   atanh: math1("atanh"),
   cbrt: math1("cbrt"),
   ceil: plain(float, op["f32x4.ceil"]),
-  cosine: math1("cos"),
+  cosine: function1("cos"),
   cosh: math1("cosh"),
   erf: function1("erf"),
   erfc: function1("erfc"),
@@ -308,7 +308,7 @@ const rules: { readonly [N in OpName]?: Rule } = {
     code.get(x).op(op["f32x4.sqrt"]).op(op["f32x4.div"]);
   }),
   sign: rule(number, emitSign),
-  sine: math1("sin"),
+  sine: function1("sin"),
   sinh: math1("sinh"),
   sqrt: plain(float, op["f32x4.sqrt"]),
   tan: math1("tan"),

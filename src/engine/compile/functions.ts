@@ -291,7 +291,69 @@ const erfc: Body = (code, context, x) => {
   splatF32(code, 0).op(op["f32x4.lt"]).op(op["v128.bitselect"]);
 };
 
-const bodies = { exp, expm1, log, log1p, tanh, logistic, erf, erfc } satisfies Record<string, Body>;
+/** Pushes an f64 in both lanes. */
+function splatF64(code: Code, value: number): Code {
+  const [low, high] = new Uint32Array(new Float64Array([value]).buffer) as unknown as [number, number];
+  return code.v128(low, high, low, high);
+}
+
+// pi / 2 in two parts: the first has 33 bits, so that its products with integers of 20 bits are exact.
+const halfPi = { high: 1.5707963267341256, low: 6.077100506506193e-11 };
+/** Beyond this the quotient by pi / 2 has too many bits. */
+const largestAngle = 1e6;
+
+/** Sine and cosine: a quarter turn found in f64, polynomials on what is left of it. */
+const trigonometric =
+  (name: "sin" | "cos"): Body =>
+  (code, context, x) => {
+    const local = () => code.local(type.v128);
+    const [wide, turns, r, n, z] = [local(), local(), local(), local(), local()];
+    code.get(x).op(op["f32x4.abs"]);
+    splatF32(code, largestAngle).op(op["f32x4.lt"]).op(op["i32x4.all_true"]).if(type.v128);
+    const halves = ["low", "high"].map((half) => {
+      const [rest, turn] = [local(), local()];
+      code.get(x);
+      if (half === "high") code.get(x).shuffle(0x0b0a0908, 0x0f0e0d0c, 0x0b0a0908, 0x0f0e0d0c);
+      code.op(op["f64x2.promote_low_f32x4"]).tee(wide);
+      splatF64(code, 2 / Math.PI)
+        .op(op["f64x2.mul"])
+        .op(op["f64x2.nearest"])
+        .set(turns);
+      code.get(wide).get(turns);
+      splatF64(code, halfPi.high).op(op["f64x2.mul"]).op(op["f64x2.sub"]).get(turns);
+      splatF64(code, halfPi.low).op(op["f64x2.mul"]).op(op["f64x2.sub"]);
+      code.op(op["f32x4.demote_f64x2_zero"]).set(rest);
+      code.get(turns).op(op["i32x4.trunc_sat_f64x2_s_zero"]).set(turn);
+      return { rest, turn };
+    });
+    const [low, high] = halves as [(typeof halves)[0], (typeof halves)[0]];
+    code.get(low.rest).get(high.rest).shuffle(0x03020100, 0x07060504, 0x13121110, 0x17161514).set(r);
+    code.get(low.turn).get(high.turn).shuffle(0x03020100, 0x07060504, 0x13121110, 0x17161514);
+    if (name === "cos") splatI32(code, 1).op(op["i32x4.add"]);
+    code.set(n).get(r).get(r).op(op["f32x4.mul"]).set(z);
+    // Odd quarters: 1 - z/2 + z^2 C(z); even ones: r + r z S(z).
+    polynomial(code, z, [0.04166665483, -0.0013887725772, 2.4476371586e-5]);
+    code.get(z).op(op["f32x4.mul"]);
+    splatF32(code, 0.5).op(op["f32x4.sub"]).get(z).op(op["f32x4.mul"]);
+    splatF32(code, 1).op(op["f32x4.add"]);
+    polynomial(code, z, [-0.16666654854, 0.0083321722852, -0.00019516480187]);
+    code.get(z).op(op["f32x4.mul"]).get(r).op(op["f32x4.mul"]).get(r).op(op["f32x4.add"]);
+    code.get(n);
+    splatI32(code, 1).op(op["v128.and"]);
+    splatI32(code, 1).op(op["i32x4.eq"]).op(op["v128.bitselect"]);
+    // The second half of a turn has the other sign.
+    code.get(n);
+    splatI32(code, 2).op(op["v128.and"]).i32(30).op(op["i32x4.shl"]).op(op["v128.xor"]);
+    code
+      .else()
+      .get(x)
+      .call(eachLane(context, name, 1))
+      .end();
+  };
+const sin = trigonometric("sin");
+const cos = trigonometric("cos");
+
+const bodies = { exp, expm1, log, log1p, tanh, logistic, erf, erfc, sin, cos } satisfies Record<string, Body>;
 
 export type FunctionName = keyof typeof bodies;
 
