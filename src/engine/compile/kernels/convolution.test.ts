@@ -15,12 +15,14 @@ interface Shape {
   readonly spread?: readonly number[];
   readonly dtype?: DType;
   readonly zeroPoints?: readonly [number, number];
+  /** The kernel is an input, not a constant. */
+  readonly input?: boolean;
 }
 
-function check({ x, w, strides, padding, dilations, groups, spread, dtype = "f32", zeroPoints }: Shape): void {
-  const b = new Builder([{ dtype, shape: x }]);
+function check({ x, w, strides, padding, dilations, groups, spread, dtype = "f32", zeroPoints, input }: Shape): void {
+  const b = new Builder([{ dtype, shape: x }, ...(input ? [{ dtype, shape: w }] : [])]);
   const spatial = x.slice(2);
-  const result = b.convolution(b.parameters[0]!, b.constant(numbers(dtype, w, 0.25)), {
+  const result = b.convolution(b.parameters[0]!, b.parameters[1] ?? b.constant(numbers(dtype, w, 0.25)), {
     strides: strides ?? spatial.map(() => 1),
     padding: padding ?? spatial.map(() => [0, 0] as const),
     ...(dilations && { dilations }),
@@ -89,6 +91,15 @@ describe.each<{ dtype: DType; zeroPoints?: readonly [number, number] }>([
     check({ x: [1, 40, 6], w: [4, 6, 12], strides: [3], padding: [[0, 0]], ...types });
     check({ x: [2, 40, 1, 6], w: [4, 1, 6, 12], strides: [3, 1], padding: [[2, 0], [0, 0]], ...types }); // prettier-ignore
   });
+});
+
+test("kernels that are inputs", () => {
+  check({ x: [2, 6, 7, 3], w: [3, 3, 3, 8], padding: same, input: true });
+  check({ x: [1, 9, 9, 5], w: [3, 3, 5, 13], strides: [2, 2], padding: [[3, 1], [0, 1]], input: true }); // prettier-ignore
+  check({ x: [1, 9, 2, 5], w: [3, 2, 5, 2], input: true });
+  check({ x: [1, 5, 6, 6], w: [3, 3, 3, 10], groups: 2, padding: same, input: true });
+  check({ x: [1, 40, 6], w: [5, 6, 12], padding: [[2, 2]], input: true });
+  check({ x: [2, 5, 6, 4], w: [1, 1, 4, 9], strides: [2, 2], input: true });
 });
 
 test("many rows, many blocks", () => {

@@ -14,7 +14,8 @@ import { phasesOf, type Window, windowOf } from "./window.ts";
 const dense = ({ depth, xAxis, groups }: Window) =>
   (depth.input === 1 || depth.extent * groups === 1) && xAxis.input === depth.extent * groups;
 
-function weights(window: Window, zeroPoint: number): Source {
+/** The kernel as the right side; undefined for one that is no constant and has its elements in no simple order. */
+function weights(window: Window, zeroPoint: number): Source | undefined {
   const { y, xAxis, depth, features, groups } = window;
   const perGroup = features.extent / groups;
   const steps = [
@@ -22,6 +23,17 @@ function weights(window: Window, zeroPoint: number): Source {
     { extent: xAxis.taps, stride: xAxis.kernel },
     { extent: depth.extent, stride: depth.kernel },
   ];
+  if (!isConstant(window)) {
+    const [below, ...more] = merged(steps.map(({ extent, stride }) => ({ extent, strides: [stride] })));
+    if (more.length > 0) return undefined;
+    return {
+      kind: "strided",
+      value: window.w.base,
+      offset: window.kernelOffset,
+      depth: { extent: below?.extent ?? 1, stride: below?.strides[0] ?? 1 },
+      column: features.kernel,
+    };
+  }
   return {
     kind: "constant",
     value: window.w.base,
@@ -32,6 +44,8 @@ function weights(window: Window, zeroPoint: number): Source {
     zeroPoint,
   };
 }
+
+const isConstant = ({ w }: Window) => w.base.producer?.op === "constant";
 
 /** A convolution without a window is a matrix product of its pixels. */
 function pointwise(window: Window, arithmetic: "f32" | "i16"): Geometry | undefined {
@@ -80,7 +94,7 @@ function windowed(window: Window, arithmetic: "f32" | "i16"): Geometry | undefin
     extent: groups,
     a: copied ? 0 : depth.extent * depth.input,
     staged: copied ? depth.extent : 0,
-    b: 1,
+    b: isConstant(window) ? 1 : (features.extent / groups) * features.kernel,
     row: 0,
     column: features.extent / groups,
   };
@@ -114,21 +128,22 @@ export const convolution: TemplateRule = (operation, users): Template | undefine
   const result = operation.results[0]!;
   const arithmetic = arithmeticFor(x, w, result);
   const whole = windowOf(operation);
-  if (!arithmetic || !whole || whole.w.base.producer?.op !== "constant") return undefined;
+  if (!arithmetic || !whole || (arithmetic === "i16" && !isConstant(whole))) return undefined;
   const [zeroX, zeroW] = operation.attributes.zeroPoints ?? [0, 0];
   const { y, xAxis, depth, groups, features, spread } = whole;
   const size = `${y.taps}x${xAxis.taps}${y.stride > 1 ? ` s${y.stride}` : ""}`;
   const parts: Omit<Contraction, "output">[] = [];
   for (const window of phasesOf(whole) ?? []) {
     const geometry = pointwise(window, arithmetic) ?? windowed(window, arithmetic);
-    if (!geometry) return undefined;
+    const b = weights(window, zeroW);
+    if (!geometry || !b) return undefined;
     const { lines, ...rest } = geometry;
     parts.push({
       name: `${spread[0] * spread[1] > 1 ? "transposed " : ""}conv ${size} ${depth.extent * groups}-${features.extent}`,
       arithmetic,
       a: window.x.base,
       columns: features.extent / groups,
-      b: weights(window, zeroW),
+      b,
       firstRow: window.rows.first,
       ...rest,
       ...(lines && { stage: { ...lines, from: stageFrom(x), zeroPoint: zeroX } }),

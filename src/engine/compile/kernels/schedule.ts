@@ -92,7 +92,7 @@ function tileOf(c: Contraction): { tile: TileShape; direct: boolean } {
       return { tile: along(Math.min(c.columns, few ? Math.floor(mostAlong / rows) : c.columns)), direct: true };
     }
   }
-  const direct = c.b.kind === "strided" && few && c.b.column === 1 && c.b.depth.stride !== 0;
+  const direct = c.b.kind === "strided" && few && c.blocked === "inner" && c.b.column === 1 && c.b.depth.stride !== 0;
   const steps = (tapsOf(c) * c.depth.extent) / arithmetics[c.arithmetic].step;
   return { tile: tileFor(rows, c.columns, steps), direct };
 }
