@@ -298,7 +298,7 @@ function splatF64(code: Code, value: number): Code {
 }
 
 // pi / 2 in two parts: the first has 33 bits, so that its products with integers of 20 bits are exact.
-const halfPi = { high: 1.5707963267341256, low: 6.077100506506193e-11 };
+const halfPi = { high: 1.5707963267341256, low: 6.07710050651e-11 };
 /** Beyond this the quotient by pi / 2 has too many bits. */
 const largestAngle = 1e6;
 

@@ -7,6 +7,7 @@ import { fold } from "./fold.ts";
 import { copyInputs, layout } from "./layout.ts";
 import { patches } from "./patches.ts";
 import { rewrite } from "./rewrite.ts";
+import { scan } from "./scan.ts";
 import { simplify } from "./simplify.ts";
 import { widen } from "./widen.ts";
 
@@ -21,6 +22,6 @@ export function optimise(program: Program): Program {
     current = next.program;
     if (!next.changed) break;
   }
-  current = rewrite(current, [patches]).program;
+  current = rewrite(current, [patches, scan]).program;
   return rewrite(current, [copyInputs, common()]).program;
 }
