@@ -75,6 +75,14 @@ describe("models made by Keras", () => {
     }
   }
 
+  it("what TensorFlow.js saved itself", () => {
+    const source = sourceOf(join(folder, "js"));
+    expect(tfjsLayers.matches(source)).toBe(true);
+    const golden = JSON.parse(readFileSync(join(folder, "js/outputs.json"), "utf8")) as Golden;
+    for (const backend of ["interpreter", "wasm"] as const)
+      check(tfjsLayers.open(source), golden, `js (${backend})`, backend);
+  });
+
   it("refuses text and Python code by name", () => {
     const strings = open("strings.keras");
     expect(strings.missing.map(({ op, reason }) => [op, reason])).toEqual([
