@@ -113,7 +113,29 @@ def template(tokenizer, begin="[CLS]", end="[SEP]"):
         special_tokens=[(begin, tokenizer.token_to_id(begin)), (end, tokenizer.token_to_id(end))])
 
 
+# As models in use have them, and each construct of the syntax that those need.
+PATTERNS = [
+    r"""'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+""",
+    r"""[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+""",
+    r"""(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+""",
+    r"""<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+""",
+    r""" ?[^(\s|[.,!?…。，、।۔،])]+""", r"[\r\n]", r"\s?\p{L}+", r"[一-龥぀-ゟ゠-ヿ]+", r"\d{3}|\w+|\W", r"(?>\p{Han}+)|[[:alpha:]]+|\A.|\S\z", r"[a-z\-_]+|\x20|\u00e9",
+]
+
+
+def patterns():
+    result = []
+    for pattern in PATTERNS:
+        try:
+            split = pre_tokenizers.Split(Regex(pattern), "isolated")
+            result.append({"pattern": pattern, "hashes": [fnv([x for _, pair in split.pre_tokenize_str(text) for x in pair]) for text in sentences[::10]]})
+        except Exception as error:
+            print(pattern, error)
+    write("patterns.json.gz", result)
+
+
 def main():
+    patterns()
     write("sentences.json.gz", sentences)
     bert = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 

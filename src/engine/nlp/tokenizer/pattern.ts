@@ -3,8 +3,9 @@
 import { FormatError, messageOf, UnsupportedFormat } from "../../../base/errors.ts";
 import type { Config } from "../../import/transformer/config.ts";
 
-/** Longest pattern that is taken. */
+/** Longest pattern that is taken, and its deepest sets. */
 const longest = 20_000;
+const deepest = 20;
 
 /** A text as a pattern that matches it. */
 export const escaped = (text: string) => text.replace(/[\^$\\.*+?()[\]{}|/]/g, "\\$&");
@@ -23,7 +24,8 @@ const shorthands: Readonly<Record<string, readonly [inside: string, negated: str
   s: ["\\p{White_Space}", "\\P{White_Space}"],
   d: ["\\p{Nd}", "\\P{Nd}"],
   h: ["0-9a-fA-F", ""],
-  w: ["\\p{L}\\p{M}\\p{N}\\p{Pc}", ""],
+  // Of the other numbers those in Latin-1 only.
+  w: ["\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}²³¹¼½¾", ""],
 };
 const posix: Readonly<Record<string, string>> = {
   alpha: "\\p{Alphabetic}",
@@ -59,6 +61,7 @@ class Translation {
   private ignoreCase = false;
   private atomics = 0;
   private repeats = false;
+  private depth = 0;
 
   constructor(source: string) {
     this.source = source;
@@ -212,7 +215,9 @@ class Translation {
     return this.refuse(`\\p{${name}}`);
   }
 
-  private brackets(): string {
+  /** A set; what is in one within it belongs to it. */
+  private brackets({ within = false } = {}): string {
+    if (within && ++this.depth > deepest) this.refuse("a set so deep");
     let text = "[";
     this.at++;
     if (this.characters[this.at] === "^") {
@@ -225,6 +230,7 @@ class Translation {
       const rest = this.characters.slice(this.at, this.at + 12).join("");
       if (c === "]" && !first) {
         this.at++;
+        if (within) this.depth--;
         return `${text}]`;
       }
       const named = /^\[:(\w+):\]/.exec(rest);
@@ -233,7 +239,8 @@ class Translation {
         if (!inside) this.refuse(named[0]);
         text += inside;
         this.at += named[0].length;
-      } else if (c === "[" || rest.startsWith("&&")) this.refuse("a set within a set");
+      } else if (rest.startsWith("&&") || rest.startsWith("[^")) this.refuse("an intersection of sets");
+      else if (c === "[") text += this.brackets({ within: true }).slice(1, -1);
       else if (c === "\\") text += this.escape({ inside: true });
       else {
         this.at++;
