@@ -1,6 +1,8 @@
 // Fixed-point arithmetic as TensorFlow Lite's and gemmlowp's kernels do it, on plain numbers: for tables made while
 // importing (quantization_util.cc, common.h; gemmlowp's fixedpoint.h).
 
+import { FormatError } from "../../../base/errors.ts";
+
 /** A real factor as 31 fractional bits and a power of two: value = multiplier * 2^(shift - 31). */
 export interface Multiplier {
   readonly multiplier: number;
@@ -27,8 +29,9 @@ export function frexp(value: number): [fraction: number, exponent: number] {
 /** Ties away from zero, as C's round. */
 export const roundAway = (value: number): number => (value < 0 ? -Math.round(-value) : Math.round(value));
 
-/** QuantizeMultiplier. */
+/** QuantizeMultiplier. Throws FormatError for scales that give no factor. */
 export function quantizeMultiplier(real: number): Multiplier {
+  if (!(real >= 0 && real < Infinity)) throw new FormatError(`TFLite: scales give a factor of ${real}`);
   if (real === 0) return { multiplier: 0, shift: 0 };
   const [fraction, exponent] = frexp(real);
   let shift = exponent;

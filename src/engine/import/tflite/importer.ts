@@ -5,7 +5,7 @@ import { constantOf } from "../../interpret/interpret.ts";
 import { Builder } from "../../hlo/build.ts";
 import type { DType } from "../../hlo/dtype.ts";
 import type { Region, Value } from "../../hlo/graph.ts";
-import { fromNumbers, sameType, type Tensor, type TensorType, typeText, zeros } from "../../hlo/tensor.ts";
+import { byteSize, fromNumbers, sameType, type Tensor, type TensorType, typeText, zeros } from "../../hlo/tensor.ts";
 import { type Bound, isRagged, isResource, NeedsValue, Node, Unsupported } from "./node.ts";
 import { customOperators, operators } from "./operators.ts";
 import { hiddenState } from "./ops/signal.ts";
@@ -16,6 +16,9 @@ import { readConstant } from "./weights.ts";
 /** Most operators imported, and how deep subgraphs may call each other. */
 const maximumSteps = 1 << 20;
 const maximumDepth = 64;
+
+/** Most bytes of one variable. */
+const maximumVariable = 1 << 28;
 
 /** The tensors of one use of a subgraph. */
 export interface Scope {
@@ -307,9 +310,16 @@ export class Importer {
 
   /** What interpreters reset variable tensors to: zero points for int8, else zeros. */
   private resetValue(info: TensorInfo): Tensor {
-    const type = this.typeOf(info);
+    const type = this.variableType(info);
     const zero = info.quantization?.zeroPoints[0] ?? 0;
     return type.dtype === "i8" && zero !== 0 ? fromNumbers("i8", type.shape, [zero]) : zeros(type.dtype, type.shape);
+  }
+  private variableType(info: TensorInfo): TensorType {
+    const type = this.typeOf(info);
+    if (byteSize(type) > maximumVariable) {
+      throw new FormatError(`TFLite: variable '${info.name}' of ${typeText(type)} is too large`);
+    }
+    return type;
   }
   /** Zeros of the type that a handle is read or written with. */
   private declaredType(subgraph: SubgraphInfo, handles: readonly number[]): Tensor | undefined {
@@ -322,7 +332,9 @@ export class Importer {
             ? operator.inputs[1]
             : undefined;
       const info = subgraph.tensors[tensor ?? -1];
-      if (info) return zeros(this.dtypeOf(info), info.shape);
+      if (!info) continue;
+      const { dtype, shape } = this.variableType(info);
+      return zeros(dtype, shape);
     }
     return undefined;
   }

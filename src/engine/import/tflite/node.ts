@@ -107,6 +107,7 @@ export class Node {
   }
   /** All inputs. */
   inputs(from = 0): Value[] {
+    if (from === 0 && this.count === 0) throw new FormatError(`${this.b.origin}: has no inputs`);
     return this.operator.inputs.slice(from).map((_, i) => this.input(from + i));
   }
 

@@ -8,6 +8,7 @@ import { control } from "./ops/control.ts";
 import { convolutions } from "./ops/convolution.ts";
 import { dense } from "./ops/dense.ts";
 import { elementwise } from "./ops/elementwise.ts";
+import { picks } from "./ops/pick.ts";
 import { recurrent } from "./ops/recurrent.ts";
 import { customs } from "./ops/custom.ts";
 import { detection } from "./ops/detection.ts";
@@ -24,6 +25,7 @@ export const operators: ReadonlyMap<string, Lower> = new Map(
     dense,
     convolutions,
     shapes,
+    picks,
     reductions,
     resizes,
     control,

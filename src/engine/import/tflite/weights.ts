@@ -70,7 +70,10 @@ function densify(values: Uint8Array, width: number, info: TensorInfo, sparsity: 
   const result = new Uint8Array(total * width);
   const count = values.length / width;
   let used = 0;
+  let turns = 0;
   const walk = (level: number, position: number, offset: number): void => {
+    // A traversal visits each element at most once at each level.
+    if (++turns > (all + 1) * (total + 1)) throw new FormatError(`${what}: sparse dimensions go on without elements`);
     if (level === all) {
       if (used >= count || offset >= total) {
         throw new FormatError(`${what}: sparse element ${used} of ${count} lies at ${offset} of ${total}`);

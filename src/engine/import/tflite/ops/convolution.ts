@@ -291,10 +291,11 @@ function windowCounts(x: Value, out: Value, { size, strides, padding }: Window):
       const to = Math.min(from + size[dimension]!, x.type.shape[dimension]!);
       return to - Math.max(from, 0);
     });
-  const rows = along(1);
-  const columns = along(2);
-  const counts = rows.flatMap((row) => columns.map((column) => row * column));
-  return counts.every((count) => count === counts[0]) ? (counts[0] ?? 1) : counts;
+  const [rows, columns] = [along(1), along(2)];
+  const same = (list: readonly number[]) => list.every((count) => count === list[0]);
+  if (same(rows) && same(columns)) return (rows[0] ?? 1) * (columns[0] ?? 1);
+  if (rows.length * columns.length > 1 << 22) throw new Unsupported(`${rows.length} x ${columns.length} windows`);
+  return rows.flatMap((row) => columns.map((column) => row * column));
 }
 function countsValue(b: Builder, counts: number | number[], dtype: "f32" | "i32", out: Value): Value {
   if (typeof counts === "number") return b.scalar(dtype, counts);

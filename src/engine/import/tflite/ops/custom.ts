@@ -12,7 +12,7 @@ import { paddingOf, transposedConvolution } from "./convolution.ts";
 import { suppress } from "./detection.ts";
 import { activations } from "./activations.ts";
 import { scatterRows } from "./reduce.ts";
-import { gatherAlong } from "./shape.ts";
+import { gatherAlong } from "./pick.ts";
 
 /** Options that are a C struct of ints. */
 function ints(node: Node, count: number): number[] {
@@ -46,7 +46,7 @@ interface Pool {
 }
 function poolOf(node: Node): Pool {
   const [kind, strideW, strideH, width, height] = ints(node, 5) as [number, number, number, number, number];
-  if ([strideW, strideH, width, height].some((n) => n < 1 || n > 4096)) {
+  if ([strideW, strideH, width, height].some((n) => n < 1) || width * height > 1024) {
     throw new FormatError(`${node.b.origin}: window ${height} x ${width} by ${strideH} x ${strideW}`);
   }
   return { padding: paddingKind(kind), strides: [strideH, strideW], size: [height, width] };

@@ -48,6 +48,7 @@ export function integerLstm(
   const hidden = hiddenInfo?.quantization ? affineOf(hiddenInfo) : affineOf(node.result());
   const cellPower = Math.round(Math.log2(cell.scale));
   const cells = w.recurrent[1]!.value.type.shape[0]!;
+  if (cells > 1 << 18) throw new Unsupported(`${cells} cells`);
   /** Sums of all gates side by side, each with its weights' scale. */
   const sums = (inner: Builder, rows: Value, weights: readonly Weight[], scale: number, zero: number, bias?: Value) => {
     const last = rows.type.shape.length - 1;

@@ -101,6 +101,7 @@ export function products(b: Builder, x: Value, weights: readonly Weight[], asymm
   const rows = quantizeRows(b, x, [last], { asymmetric });
   let sums = b.op("dotGeneral", [rows.values, joined], { ...attributes, dtype: "i32" });
   if (rows.zero) sums = b.subtract(sums, b.multiply(rows.zero, b.reduce("add", b.convert(joined, "i32"), [1])));
+  if (joined.type.shape[0]! > 1 << 20) throw new Unsupported(`${joined.type.shape[0]} gates`);
   const scales = weights.flatMap(({ value, info }) => {
     const list = info.quantization?.scales ?? [];
     if (list.length === 0) throw new Unsupported("8-bit weights without a scale");

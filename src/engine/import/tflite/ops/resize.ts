@@ -6,7 +6,7 @@ import type { Value } from "../../../hlo/graph.ts";
 import type { Lower, Node } from "../node.ts";
 import { options } from "../options.ts";
 import { isQuantized } from "../quantize.ts";
-import { takeAlong } from "./shape.ts";
+import { takeAlong } from "./pick.ts";
 
 const f = Math.fround;
 

@@ -8,7 +8,7 @@ import { fromNumbers, type Tensor, zeros } from "../../../hlo/tensor.ts";
 import { type Lower, type Node, Unsupported } from "../node.ts";
 import { pick } from "../quantize.ts";
 import type { OperatorInfo, SubgraphInfo } from "../schema.ts";
-import { takeAlong } from "./shape.ts";
+import { takeAlong } from "./pick.ts";
 
 /** A named whole number of the options. */
 function reader(node: Node): (name: string, least?: number, most?: number) => number {
@@ -220,6 +220,7 @@ const filterBank: Lower = (node) => {
     number[],
     number[],
   ];
+  if (channels * length > 1 << 22) throw new Unsupported(`${channels} filters of ${length} elements`);
   const matrix = Array.from({ length: channels * length }, () => 0);
   for (let i = 0; i <= channels; i++) {
     for (let j = 0; j < (widths[i] ?? 0); j++) {
