@@ -134,6 +134,29 @@ def patterns():
     write("patterns.json.gz", result)
 
 
+def lengths():
+    """Pairs cut to a length in every way, and batches filled up."""
+    tokenizer = Tokenizer.from_str(gzip.open(here / "wordpiece.json.gz").read().decode())
+    result = {"truncated": [], "padded": []}
+    for length in (7, 12, 20):
+        for strategy in ("longest_first", "only_first", "only_second"):
+            for direction in ("right", "left"):
+                for a, b in ((10, 30), (31, 12), (50, 51)):
+                    tokenizer.enable_truncation(length, strategy=strategy, direction=direction)
+                    try:
+                        ids = tokenizer.encode(sentences[a], sentences[b]).ids
+                    except Exception:
+                        continue
+                    result["truncated"].append({"length": length, "strategy": strategy.replace("_", "-"), "direction": direction, "pair": [a, b], "ids": ids})
+    tokenizer.no_truncation()
+    for options in ({}, {"length": 60}, {"pad_to_multiple_of": 16}, {"direction": "left", "pad_id": 3, "pad_type_id": 1}):
+        tokenizer.enable_padding(**options)
+        batch = tokenizer.encode_batch(sentences[20:24])
+        result["padded"].append({**{"direction": "right", "pad_id": 0, "pad_type_id": 0}, **options, "ids": [e.ids for e in batch], "mask": [e.attention_mask for e in batch],
+                                 "types": [e.type_ids for e in batch]})
+    write("lengths.json.gz", result)
+
+
 def main():
     patterns()
     write("sentences.json.gz", sentences)
@@ -252,6 +275,7 @@ def main():
                 write("precompiled.json.gz", t.to_str().encode())
                 golden("precompiled", t)
 
+    lengths()
     minilm = here.parents[2] / ".cache/models/minilm/tokenizer.json"
     if minilm.exists():
         t = Tokenizer.from_file(str(minilm))

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { FormatError } from "../../../base/errors.ts";
 import { tokenizerFrom } from "./open.ts";
 import { sentencePiece } from "./sentencepiece.ts";
-import { type Encoding, type Tokenizer, tokenizerOf } from "./tokenizer.ts";
+import { type Encoding, type Tokenizer, tokenizerOf, type Truncation } from "./tokenizer.ts";
 
 const root = resolve(import.meta.dirname, "../../../..");
 const folder = resolve(root, "test/models/nlp");
@@ -122,6 +122,50 @@ test("older files of BERT and GPT-2 say the same as tokenizer.json", () => {
   };
   const gpt = tokenizerFrom((name) => (files[name] === undefined ? undefined : encode(files[name])));
   check(gpt!, goldenOf("bpe-gpt2"));
+});
+
+test("texts are cut and filled up to a length as the reference does", () => {
+  const tokenizer = tokenizerOf(JSON.parse(unpack("wordpiece.json.gz").toString()));
+  interface Lengths {
+    readonly truncated: (Truncation & { pair: [number, number]; ids: number[] })[];
+    readonly padded: {
+      length?: number;
+      pad_to_multiple_of?: number;
+      direction: "left" | "right";
+      pad_id: number;
+      pad_type_id: number;
+      ids: number[][];
+      mask: number[][];
+      types: number[][];
+    }[];
+  }
+  const lengths: Lengths = JSON.parse(unpack("lengths.json.gz").toString());
+  for (const { pair, ids, ...truncation } of lengths.truncated) {
+    const [a, b] = pair.map((at) => sentences[at]!) as [string, string];
+    expect(tokenizer.encode([a, b], { truncation }).ids, JSON.stringify({ pair, ...truncation })).toEqual(ids);
+  }
+  for (const {
+    ids,
+    mask,
+    types,
+    length,
+    pad_to_multiple_of: multiple,
+    direction,
+    pad_id: id,
+    pad_type_id: typeId,
+  } of lengths.padded) {
+    const padding = {
+      direction,
+      id,
+      typeId,
+      ...(length !== undefined && { length }),
+      ...(multiple !== undefined && { multiple }),
+    };
+    const batch = tokenizer.encodeBatch(sentences.slice(20, 24), { padding });
+    expect(batch.map((each) => each.ids)).toEqual(ids);
+    expect(batch.map((each) => each.mask)).toEqual(mask);
+    expect(batch.map((each) => each.typeIds)).toEqual(types);
+  }
 });
 
 test("hostile words take no longer than their length allows", () => {
