@@ -129,7 +129,7 @@ const snake = (name: string) => name.replaceAll(/([a-z])([A-Z])/g, "$1_$2").toLo
  * The name of an activation in a configuration: a name, a serialised function, or a layer ("layer"). Undefined when it
  * is something else.
  */
-export function activationName(json: Json | undefined): string | undefined {
+function activationName(json: Json | undefined): string | undefined {
   if (json === undefined || json === null) return "linear";
   if (typeof json === "string") return snake(json.replace(/^.*>/, ""));
   if (!isObject(json)) return undefined;

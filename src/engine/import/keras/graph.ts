@@ -1,7 +1,6 @@
 // Models of Keras: sequences and graphs of calls, and writing them.
 
-import { CerebroError, FormatError } from "../../../base/errors.ts";
-import type { Value } from "../../hlo/graph.ts";
+import { FormatError } from "../../../base/errors.ts";
 import { Config, isList, isObject, type Json } from "./config.ts";
 import {
   type Call,
@@ -17,7 +16,7 @@ import {
 import { isOperation } from "./operations.ts";
 
 /** A class's name as Keras 3 names attributes after it. */
-export const snakeCase = (name: string): string =>
+const snakeCase = (name: string): string =>
   name
     .replaceAll(/\W+/g, "")
     .replaceAll(/(.)([A-Z][a-z]+)/g, "$1_$2")
@@ -322,10 +321,4 @@ function compute(
 export function* allLayers(layer: Layer): Generator<Layer> {
   yield layer;
   for (const child of layer.children) yield* allLayers(child.layer);
-}
-
-/** A value from an item that has to be one. */
-export function theValue(item: Item, what: string): Value {
-  if (isValue(item)) return item;
-  throw new CerebroError("unsupported", `${what}: result is no tensor`);
 }

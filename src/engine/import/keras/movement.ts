@@ -50,7 +50,7 @@ export const squeeze: Function = (f) => {
 };
 export const concatenate: Function = (f) => {
   const list = f.list(0, "xs", "arrays", "values");
-  const axis = f.axis(f.name.startsWith("tf") ? 0 : 0, list[0]?.type.shape.length ?? 0, 1, "axis");
+  const axis = f.axis(0, list[0]?.type.shape.length ?? 0, 1, "axis");
   const dtype = list.find(({ type }) => isFloat(type.dtype))?.type.dtype ?? list[0]!.type.dtype;
   return f.b.concatenate(
     list.map((x) => f.b.convert(x, dtype)),

@@ -38,7 +38,7 @@ function littleEndian({ type, bytes }: HdfArray): Uint8Array {
 }
 
 /** A dataset as a weight. */
-export function weightOf(file: HdfFile, object: HdfObject, name: string): Weight {
+function weightOf(file: HdfFile, object: HdfObject, name: string): Weight {
   const { dataset } = object;
   if (!dataset?.shape) throw new FormatError(`weight ${name} is no dataset`);
   const { shape } = dataset;
@@ -118,7 +118,7 @@ export function assign(layer: Layer, given: readonly Weight[]): void {
 }
 
 /** Texts of an attribute that may be parted because of its size: names, names0, names1 … */
-export function textsOf(file: HdfFile, object: HdfObject, name: string): string[] | undefined {
+function textsOf(file: HdfFile, object: HdfObject, name: string): string[] | undefined {
   const whole = object.attributes.get(name);
   if (whole) return file.texts(whole);
   const parts: string[] = [];

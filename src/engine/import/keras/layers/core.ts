@@ -4,13 +4,13 @@ import type { Builder } from "../../../hlo/build.ts";
 import { isFloat } from "../../../hlo/dtype.ts";
 import type { Value } from "../../../hlo/graph.ts";
 import { activate, elu, leakyRelu, parametricRelu, unknownActivation } from "../activation.ts";
-import { axisOf, type Config, isList } from "../config.ts";
+import { axisOf, type Config } from "../config.ts";
 import { einsum } from "../einsum.ts";
-import { type Call, type Item, type Row } from "../layer.ts";
+import { type Call, type Row } from "../layer.ts";
 import { isQuantized, quantizationMode, quantizedEinsum, refuseQuantization } from "../quantization.ts";
 
 /** Rows of a table by index, along the first dimension. */
-export function takeRows(b: Builder, table: Value, indices: Value): Value {
+function takeRows(b: Builder, table: Value, indices: Value): Value {
   const { shape } = table.type;
   const rank = indices.type.shape.length;
   return b.op("gather", [table, b.convert(indices, "i32")], {
@@ -185,13 +185,11 @@ const Lambda: Row = {
   },
 };
 
-/** A dtype of Keras in ours. */
 const elementwise = (write: (call: Call, x: Value) => Value): Row => ({
   mask: "keep",
   call: (call, inputs) => write(call, call.one(inputs)),
 });
 
-/** Layers whose number of weights differs by how random numbers are kept pass everything on. */
 export const coreLayers: Readonly<Record<string, Row>> = {
   Dense,
   EinsumDense,
@@ -227,6 +225,3 @@ export const coreLayers: Readonly<Record<string, Row>> = {
   ActivityRegularization: identity,
   StopGradient: identity,
 };
-
-/** The list behind an item, for layers that take several tensors. */
-export const listOf = (item: Item): readonly Item[] => (isList(item as never) ? (item as readonly Item[]) : [item]);

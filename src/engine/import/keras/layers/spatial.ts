@@ -24,7 +24,7 @@ export function spatially(call: Call, x: Value, write: (x: Value) => Value): Val
   return channelsFirst(call.config) ? backFirst(call, write(channelsLast(call, x))) : write(x);
 }
 
-export interface Windowing {
+interface Windowing {
   readonly size: readonly number[];
   readonly strides: readonly number[];
   readonly dilations?: readonly number[];
