@@ -238,10 +238,19 @@ def linear_algebra(a, b, tall):
     )
 
 
+@program(f32(2, 6, 6), f32(3, 4, 7), f32(6, 2))
+def spectra(a, wide, tall):
+    symmetric = a + a.mT
+    values = partial(jnp.linalg.svd, compute_uv=False)
+    w, v = jnp.linalg.eigh(symmetric)
+    rebuilt = (v * w[..., None, :]) @ v.mT
+    return jnp.linalg.eigvalsh(symmetric), jnp.abs(v), rebuilt, values(wide), values(tall), jnp.linalg.norm(tall, 2), jnp.linalg.matrix_rank(tall)
+
+
 @program(f32(5, 5), f32(6, 4))
 def refused_decompositions(a, tall):
-    """Eigenvalues and singular values are library calls that are not built."""
-    return tuple(jnp.linalg.eigh(a + a.T)), tuple(jnp.linalg.svd(tall))
+    """Singular vectors and eigenvalues of any matrix are library calls that are not built."""
+    return tuple(jnp.linalg.eig(a)), tuple(jnp.linalg.svd(tall))
 
 
 @program(f32(4, 6).astype(jnp.bfloat16), f32(6, 5).astype(jnp.bfloat16))

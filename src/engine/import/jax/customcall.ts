@@ -1,6 +1,8 @@
 // Custom calls that can be done exactly: checks, annotations, and what JAX lowers to libraries.
 
 import type { Value } from "../../hlo/graph.ts";
+import type { Attributes } from "./mlir/module.ts";
+import { gesdd, syevd } from "./jacobi.ts";
 import { geqrf, getrf, orgqr, potrf, trsm } from "./lapack.ts";
 import type { Agreement, Lowered, Site } from "./site.ts";
 
@@ -125,11 +127,22 @@ export const customCalls: Readonly<Record<string, Call>> = {
   ...lapack("getrf", getrf, "sd"),
   ...lapack("geqrf", geqrf, "sd"),
   ...lapack("orgqr", orgqr, "sd"),
+  ...lapack("gesdd", gesdd, "sd"),
+  ...lapack("syevd", syevd, "sd"),
 };
 
 /** Whether a call target is one of ours. */
 export function knowsCall(target: string): boolean {
   return Object.hasOwn(customCalls, target);
+}
+
+/** Why a call of one of ours cannot be done all the same: known without its operands. */
+export function refusal(target: string, attributes: Attributes): string | undefined {
+  if (!/^lapack_.gesdd_ffi$/.test(target)) return undefined;
+  const config = attributes.get("mhlo.backend_config") ?? attributes.get("backend_config");
+  const mode = config?.kind === "dictionary" ? config.entries.get("mode") : undefined;
+  const values = mode?.kind === "integer" && mode.value === BigInt("N".charCodeAt(0));
+  return values ? undefined : "singular vectors";
 }
 
 export function customCall(site: Site): readonly Lowered[] {

@@ -6,7 +6,7 @@ import type { Value } from "../../hlo/graph.ts";
 import { integersOf, type Lowered, type Site } from "./site.ts";
 
 /** Options are letters by their codes: "L", "U", "N", "T". */
-function letter(site: Site, name: string): string {
+export function letter(site: Site, name: string): string {
   const config = site.attributes.get("mhlo.backend_config") ?? site.attributes.get("backend_config");
   const value = config?.kind === "dictionary" ? config.entries.get(name) : undefined;
   const code = value && integersOf(value)?.[0];
@@ -87,7 +87,7 @@ class Matrices {
 }
 
 /** A loop of so many turns that carries values; the body is given the turn. */
-function loop(
+export function loop(
   build: Builder,
   turns: number,
   initial: readonly Value[],

@@ -51,6 +51,11 @@ export const hloSupport: readonly OpSupport[] = [
   { name: "stablehlo.uniform_quantize", supported: true },
   { name: "stablehlo.uniform_dequantize", supported: true },
   ...Object.keys(others).map((name) => ({ name, supported: true })),
-  ...Object.keys(customCalls).map((name) => ({ name: `custom_call:${name}`, supported: true })),
+  ...Object.keys(customCalls).map((name) => ({
+    name: `custom_call:${name}`,
+    supported: true,
+    ...(name.includes("gesdd") && { note: "values without vectors" }),
+    ...(name.includes("syevd") && { note: "signs of vectors may differ" }),
+  })),
   ...Object.entries(unsupported).map(([name, note]) => ({ name, supported: false, note })),
 ].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));

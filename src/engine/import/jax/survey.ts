@@ -2,7 +2,7 @@
 
 import { elementCount } from "../../hlo/tensor.ts";
 import type { Missing } from "../../model.ts";
-import { knowsCall } from "./customcall.ts";
+import { knowsCall, refusal } from "./customcall.ts";
 import { type Operation, operationsIn, showType } from "./mlir/module.ts";
 import { ruleOf } from "./ops.ts";
 import { elementType, originOf } from "./site.ts";
@@ -47,8 +47,11 @@ export function survey(functions: ReadonlyMap<string, Operation>, main: Operatio
         const quantizing = /\.uniform_(?:de)?quantize$/.test(name);
         if (!ruleOf(name) && !quantizing) lacks(name, operation);
         const target = attributes.get("call_target_name");
-        if (name.endsWith(".custom_call") && target?.kind === "string" && !knowsCall(target.value)) {
-          lacks(`custom_call:${target.value}`, operation);
+        if (name.endsWith(".custom_call") && target?.kind === "string") {
+          const reason = refusal(target.value, attributes);
+          if (!knowsCall(target.value) || reason !== undefined) {
+            lacks(`custom_call:${target.value}`, operation, reason);
+          }
         }
         for (const { type } of operation.results) {
           const element = type.kind === "tensor" ? type.element : undefined;
