@@ -1,5 +1,10 @@
 // Text on its way through a tokenizer that knows where in the original text each of its parts comes from.
 
+import { FormatError } from "../../../base/errors.ts";
+
+/** Longest normalized text: replacements may be longer than what they replace. */
+const longestText = 2 ** 25;
+
 /** A range of UTF-16 units of the original text. */
 export type Range = readonly [start: number, end: number];
 
@@ -105,14 +110,22 @@ export class Edit {
     this.from = from;
   }
 
+  private room(length: number): void {
+    if (this.starts.length + length > longestText) {
+      throw new FormatError(`tokenizer: the normalized text has more than ${longestText} characters`);
+    }
+  }
+
   /** Units [from, to) as they are. */
   keep(from: number, to: number): void {
+    this.room(to - from);
     this.from.copyPlaces(from, to, this.starts, this.ends);
     this.text += this.from.text.slice(from, to);
   }
 
   /** `text` in the place of units [from, to). */
   put(text: string, from: number, to: number): void {
+    this.room(text.length);
     const [start, end] = this.from.range(from, to);
     for (let i = 0; i < text.length; i++) {
       this.starts.push(start);

@@ -49,6 +49,8 @@ const ModelProto = message({
 });
 
 const space = "▁";
+/** Longer pieces are not looked for: trainers make pieces of some 16 characters. */
+const longestMerged = 256;
 
 export interface SentencePieceOptions {
   /** Names of pieces put around a text. */
@@ -137,6 +139,7 @@ function bpeModel({ pieces, typeOf, unknown, byteFallback }: Pieces): TokenModel
     .toSorted((a, b) => pieces[b.id]!.score - pieces[a.id]!.score || a.id - b.id)
     .flatMap(({ piece }) => {
       const cuts: [string, string][] = [];
+      if (piece.length > longestMerged) return cuts;
       for (let at = 1; at < piece.length; at++) {
         const [left, right] = [piece.slice(0, at), piece.slice(at)];
         if (known.has(left) && known.has(right)) cuts.push([left, right]);

@@ -1,5 +1,10 @@
 // Words by their prefixes: a trie over UTF-16 units whose edges are kept in one hash table.
 
+import { FormatError } from "../../../base/errors.ts";
+
+/** Longest word: a search may walk so far from each place of a text. */
+const longestWord = 1000;
+
 /** Nodes are numbers; the root is 0, and no edge is -1. Takes about 20 bytes a node. */
 export class Trie {
   private parents = new Int32Array(1024);
@@ -8,11 +13,12 @@ export class Trie {
   /** Node numbers by the hash of parent and unit; 0 is free, since no edge leads to the root. */
   private slots = new Int32Array(4096);
   private count = 1;
-  /** Units of the longest word. */
-  longest = 0;
 
-  /** A word's value replaces an earlier one. Values are not negative. */
+  /** A word's value replaces an earlier one. Values are not negative. Throws FormatError for a word no search should follow. */
   insert(word: string, value: number): void {
+    if (word.length > longestWord) {
+      throw new FormatError(`tokenizer: a token has ${word.length} characters, at most ${longestWord}`);
+    }
     let node = 0;
     for (let i = 0; i < word.length; i++) {
       const unit = word.charCodeAt(i);
@@ -20,7 +26,6 @@ export class Trie {
       node = next < 0 ? this.add(node, unit) : next;
     }
     this.values[node] = value;
-    this.longest = Math.max(this.longest, word.length);
   }
 
   /** The node after one more unit; -1 when no word goes on so. */
