@@ -11,7 +11,7 @@ here = os.path.dirname(os.path.abspath(__file__))
 TYPES = {"f32": (s.TensorType.FLOAT32, np.float32), "i8": (s.TensorType.INT8, np.int8), "u8": (s.TensorType.UINT8, np.uint8),
          "i16": (s.TensorType.INT16, np.int16), "i32": (s.TensorType.INT32, np.int32), "i64": (s.TensorType.INT64, np.int64),
          "i1": (s.TensorType.BOOL, np.bool_), "u32": (s.TensorType.UINT32, np.uint32), "f16": (s.TensorType.FLOAT16, np.float16),
-         "u16": (s.TensorType.UINT16, np.uint16), "c64": (s.TensorType.COMPLEX64, np.complex64), "f64": (s.TensorType.FLOAT64, np.float64)}
+         "i4": (s.TensorType.INT4, np.int8), "u16": (s.TensorType.UINT16, np.uint16), "c64": (s.TensorType.COMPLEX64, np.complex64), "f64": (s.TensorType.FLOAT64, np.float64)}
 
 
 class T:
@@ -62,6 +62,9 @@ def model(name, op, inputs, outputs, options=None, extra=(), folder="ops", custo
         if t.data is not None:
             b = s.BufferT()
             b.data = np.frombuffer(np.ascontiguousarray(t.data).tobytes(), np.uint8)
+            if t.type == "i4":
+                nibbles = np.append(b.data & 15, [0] * (len(b.data) % 2)).astype(np.uint8)
+                b.data = nibbles[0::2] | nibbles[1::2] << 4
             x.buffer = len(m.buffers)
             m.buffers.append(b)
         if t.scale is not None:
@@ -215,6 +218,9 @@ def ops():
         model(f"hybrid_lstm_{n}", "UNIDIRECTIONAL_SEQUENCE_LSTM", lstm, [T("f32", [2, 6, 4])], opt("UnidirectionalSequenceLSTMOptions", fusedActivationFunction=4, cellClip=10.0, projClip=0.0, timeMajor=False, asymmetricQuantizeInputs=asym))
         model(f"hybrid_svdf_{n}", "SVDF", [T("f32", [2, 6]), w8([8, 6], 1), const("i8", integers([8, 5], 2), scale=0.01), const("f32", numbers([4], 3)), state([2, 40])], [T("f32", [2, 4])], opt("SVDFOptions", rank=2, fusedActivationFunction=1, asymmetricQuantizeInputs=asym))
         model(f"hybrid_rnn_{n}", "UNIDIRECTIONAL_SEQUENCE_RNN", [T("f32", [2, 6, 5]), w8([4, 5], 1), w8([4, 4], 2), const("f32", numbers([4], 3)), state([2, 4])], [T("f32", [2, 6, 4])], opt("SequenceRNNOptions", timeMajor=False, fusedActivationFunction=4, asymmetricQuantizeInputs=asym))
+    model("int4_fully_connected_hybrid", "FULLY_CONNECTED", [T("f32", [3, 12]), const("i4", integers([5, 12], 9, -7, 7), scale=0.1), const("f32", numbers([5], 2))], [T("f32", [3, 5])], opt("FullyConnectedOptions"))
+    model("int4_fully_connected_i8", "FULLY_CONNECTED", [q("i8", [3, 12]), const("i4", integers([5, 12], 9, -7, 7), scale=0.1), const("i32", integers([5], 10, -90, 90), scale=0.003)], [T("i8", [3, 5], scale=0.1, zero=-7)], opt("FullyConnectedOptions"))
+    model("int4_conv_i8", "CONV_2D", [q("i8", [1, 7, 6, 3]), const("i4", integers([4, 3, 2, 3], 3, -7, 7), scale=[0.1, 0.12, 0.14, 0.16]), const("i32", integers([4], 4, -90, 90), scale=0.003)], [T("i8", [1, 4, 3, 4], scale=0.1, zero=-7)], opt("Conv2DOptions", padding=0, strideW=2, strideH=2, dilationWFactor=1, dilationHFactor=1))
     model("hybrid_conv_tensor", "CONV_2D", [T("f32", [2, 7, 6, 3]), const("i8", integers([4, 3, 2, 3], 3), scale=0.006), const("f32", numbers([4], 4))], [T("f32", [2, 4, 3, 4])], opt("Conv2DOptions", padding=0, strideW=2, strideH=2, dilationWFactor=1, dilationHFactor=1))
     model("hybrid_conv_channel", "CONV_2D", [T("f32", [2, 7, 6, 3]), const("i8", integers([4, 3, 2, 3], 3), scale=[0.004, 0.005, 0.006, 0.007]), const("f32", numbers([4], 4))], [T("f32", [2, 4, 3, 4])], opt("Conv2DOptions", padding=0, strideW=2, strideH=2, dilationWFactor=1, dilationHFactor=1))
     model("hybrid_depthwise", "DEPTHWISE_CONV_2D", [T("f32", [2, 7, 6, 3]), const("i8", integers([1, 3, 3, 3], 3), scale=[0.004, 0.005, 0.006], axis=3), const("f32", numbers([3], 4))], [T("f32", [2, 4, 3, 3])], opt("DepthwiseConv2DOptions", padding=0, strideW=2, strideH=2, depthMultiplier=1, dilationWFactor=1, dilationHFactor=1))
@@ -325,6 +331,54 @@ def ops():
     model("lstm_both", "BIDIRECTIONAL_SEQUENCE_LSTM", both, [T("f32", [6, 2, 8])], opt("BidirectionalSequenceLSTMOptions", fusedActivationFunction=4, mergeOutputs=True, timeMajor=True))
     rnn2 = [T("f32", [2, 6, 5]), w([4, 5], 1), w([4, 4], 2), w([4], 3), st([2, 4]), w([4, 5], 5), w([4, 4], 6), w([4], 7), st([2, 4]), None, None, None]
     model("rnn_both", "BIDIRECTIONAL_SEQUENCE_RNN", rnn2, [T("f32", [2, 6, 4]), T("f32", [2, 6, 4])], opt("BidirectionalSequenceRNNOptions", fusedActivationFunction=4, mergeOutputs=False, timeMajor=False))
+
+
+def metadata(source, target):
+    import zipfile
+    b = flatbuffers.Builder(512)
+
+    def table(*fields):
+        """Fields as (number, kind, value); offsets are made before."""
+        b.StartObject(max(n for n, _, _ in fields) + 1)
+        for n, kind, value in fields:
+            b.PrependUOffsetTRelativeSlot(n, value, 0) if kind == "ref" else b.PrependUint8Slot(n, value, 0)
+        return b.EndObject()
+
+    def vector(items):
+        b.StartVector(4, len(items), 4)
+        for item in reversed(items):
+            b.PrependUOffsetTRelative(item)
+        return b.EndVector()
+
+    def floats(values):
+        b.StartVector(4, len(values), 4)
+        for value in reversed(values):
+            b.PrependFloat32(value)
+        return b.EndVector()
+
+    text = b.CreateString
+    mean, std = floats([127.5]), floats([127.5])
+    unit = table((0, "type", 1), (1, "ref", table((0, "ref", mean), (1, "ref", std))))
+    units, name, about = vector([unit]), text("image"), text("A small picture")
+    image = table((0, "ref", name), (1, "ref", about), (4, "ref", units))
+    label_name = text("labels.txt")
+    files, score = vector([table((0, "ref", label_name))]), text("probability")
+    result = table((0, "ref", score), (6, "ref", files))
+    ins, outs = vector([image]), vector([result])
+    graphs, title, author = vector([table((2, "ref", ins), (3, "ref", outs))]), text("tiny classifier"), text("Cerebro")
+    b.Finish(table((0, "ref", title), (3, "ref", graphs), (4, "ref", author)), b"M001")
+    m = s.ModelT.InitFromObj(s.Model.GetRootAs(open(source, "rb").read(), 0))
+    buffer, entry = s.BufferT(), s.MetadataT()
+    buffer.data = np.frombuffer(bytes(b.Output()), np.uint8)
+    entry.name, entry.buffer = "TFLITE_METADATA", len(m.buffers)
+    m.buffers.append(buffer)
+    m.metadata = (m.metadata or []) + [entry]
+    out = flatbuffers.Builder(1024)
+    out.Finish(m.Pack(out), b"TFL3")
+    with open(target, "wb") as f:
+        f.write(bytes(out.Output()))
+    with zipfile.ZipFile(target, "a") as archive:
+        archive.writestr(zipfile.ZipInfo("labels.txt"), "".join(f"label {i}\n" for i in range(10)))
 
 
 def models():
@@ -452,10 +506,13 @@ def models():
             values, places = tf.math.top_k(mean, 3)
             return {"mean": mean, "values": values, "places": places, "sorted": tf.math.cumsum(tf.reverse(mean, [1]), 1)}
 
+    # The CNN with what MediaPipe's metadata writer adds: a description, how inputs are normalised, labels in an archive.
+    metadata(os.path.join(folder, "cnn_f16.tflite"), os.path.join(folder, "metadata.tflite"))
     words = Words()
     save("words", tf.lite.TFLiteConverter.from_concrete_functions([words.embed.get_concrete_function()], words))
 
 
 if __name__ == "__main__":
+    # ops, models; metadata SOURCE TARGET is part of models.
     for what in sys.argv[1:]:
         globals()[what]()
