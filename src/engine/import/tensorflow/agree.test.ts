@@ -21,8 +21,8 @@ function run(path: string): Tensors {
 
 describe.skipIf(!sharedModels())("formats agree", () => {
   for (const [saved, lite] of pairs) {
-    it(`${saved} and ${lite}`, () => {
-      const [expected, actual] = [run(saved), run(lite)];
+    it(`${saved} and ${lite}`, async () => {
+      const [expected, actual] = [await run(saved), await run(lite)];
       const only = Object.values(actual)[0]!;
       for (const [name, tensor] of Object.entries(expected)) {
         const same = actual[name] ?? only;

@@ -20,6 +20,7 @@ export class Bundle {
   private readonly files: ModelFiles;
   private readonly entries: ReadonlyMap<string, Uint8Array>;
   private readonly shards: number;
+  private readonly whole = new Map<string, Uint8Array>();
   private names: ReadonlyMap<string, string> | undefined;
 
   /** `prefix` is what the files begin with: "variables/variables". Throws FormatError. */
@@ -68,16 +69,28 @@ export class Bundle {
     return decode(BundleEntry, bytes, `${this.prefix}.index: ${key}`);
   }
 
+  /** A whole file of tensors, read once. */
+  private shard(path: string): Uint8Array | undefined {
+    const read = this.whole.get(path) ?? this.files.read(path);
+    if (read) this.whole.set(path, read);
+    return read;
+  }
+
   private bytes({ shard, offset, size }: BundleEntry, key: string): Uint8Array {
     const padded = (n: number) => String(n).padStart(5, "0");
     const path = `${this.prefix}.data-${padded(shard)}-of-${padded(this.shards)}`;
     if (offset < 0 || size < 0) throw new FormatError(`${path}: ${key} is ${size} bytes at ${offset}`);
-    const part = this.files.readPart?.(path, offset, size) ?? this.files.read(path)?.subarray(offset, offset + size);
+    const part = this.files.readPart?.(path, offset, size) ?? this.shard(path)?.subarray(offset, offset + size);
     if (!part) throw new FormatError(`checkpoint ${this.prefix}: there is no ${path}`);
     if (part.length !== size) {
       throw new FormatError(`${path}: ${key} is ${size} bytes at ${offset}, the file ends after ${part.length}`);
     }
     return part;
+  }
+
+  /** How many elements a tensor has; nothing is read for it. */
+  size(key: string): number {
+    return elementCount(knownShape(this.entry(key).shape, `checkpoint tensor ${key}`));
   }
 
   /** A tensor, whole or a part of it. Throws FormatError. */

@@ -160,8 +160,7 @@ export class GraphModel implements Model {
       const [first] = this.parts.plans;
       const found = first && this.reach(first);
       let count = found?.constants ?? 0;
-      for (const name of found?.variables ?? [])
-        count += this.parts.variables.initial(name).shape.reduce((a, n) => a * n, 1);
+      for (const name of found?.variables ?? []) count += this.parts.variables.size(name);
       this.counted = count;
     }
     return this.counted;

@@ -17,6 +17,8 @@ const maximumSteps = 1 << 21;
 /** The first values of variables. */
 export interface Variables {
   initial(name: string): Tensor;
+  /** How many elements it has. */
+  size(name: string): number;
 }
 
 /** One graph being walked. Frames of one loop share the graph and see what is known outside it. */

@@ -3,9 +3,9 @@
 import { CerebroError, FormatError } from "../../../base/errors.ts";
 import { utf8 } from "../../../base/text.ts";
 import { Builder } from "../../hlo/build.ts";
-import type { Tensor } from "../../hlo/tensor.ts";
+import { elementCount, type Tensor } from "../../hlo/tensor.ts";
 import { constantOf } from "../../interpret/interpret.ts";
-import { type Bundle, parseSlice } from "./bundle.ts";
+import { type Bundle, parseSlice, type Slice } from "./bundle.ts";
 import { isSpecial, type Item } from "./call.ts";
 import { calledBy, type Edge, type Graph, type Library, type Node } from "./graph.ts";
 import { initialisers } from "./ops/random.ts";
@@ -121,8 +121,24 @@ export class GraphVariables implements Variables {
     throw new FormatError(`variable ${name} has no value: nothing in the file assigns to it`);
   }
 
+  size(name: string): number {
+    const source = this.sources.get(name);
+    const at = source && this.resolve(source);
+    const node = at?.scope.graph.nodes.get(at.edge.node);
+    if (!at || node?.op !== "RestoreV2" || !this.bundle) return elementCount(this.initial(name).shape);
+    const { key, slice } = this.restored(at.scope, node, at.edge.output);
+    if (slice?.every(({ length }) => length !== undefined)) return elementCount(slice.map(({ length }) => length!));
+    return this.bundle.size(key);
+  }
+
   private restore(scope: Scope, node: Node, output: number): Tensor {
+    const { key, slice } = this.restored(scope, node, output);
     if (!this.bundle) throw new FormatError(`${node.name} reads a checkpoint, but there is none`);
+    return this.bundle.read(key, slice);
+  }
+
+  /** What one output of a restoring node reads. */
+  private restored(scope: Scope, node: Node, output: number): { key: string; slice: Slice | undefined } {
     const texts = (i: number): readonly Uint8Array[] => {
       const at = node.inputs[i] && this.resolve({ scope, edge: node.inputs[i] });
       const constant = at?.scope.graph.nodes.get(at.edge.node);
@@ -135,7 +151,7 @@ export class GraphVariables implements Variables {
     const slices = texts(2);
     const key = names[output] ?? (names.length === 1 ? names[0] : undefined);
     if (!key) throw new FormatError(`${node.name}: restores ${names.length} tensors, number ${output} is wanted`);
-    return this.bundle.read(utf8(key), parseSlice(slices[output] ?? slices[0], node.name));
+    return { key: utf8(key), slice: parseSlice(slices[output] ?? slices[0], node.name) };
   }
 
   /** A first value that the graph computes: has to come out constant. */
