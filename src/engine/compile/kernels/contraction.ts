@@ -167,8 +167,7 @@ function emitPart(
   if (s.units < units) {
     // From the part's first unit on, which counts as 0, to its last.
     [unit, end] = [integer(), integer()];
-    const zero = integer();
-    code.get(0).i32(firstUnit).op(op["i32.sub"]).tee(unit).get(zero).get(unit).get(zero);
+    code.get(0).i32(firstUnit).op(op["i32.sub"]).tee(unit).i32(0).get(unit).i32(0);
     code.op(op["i32.gt_s"]).op(op.select).set(unit);
     code.get(1).i32(firstUnit).op(op["i32.sub"]).set(end);
     minimum(code, { local: end }, s.units);

@@ -173,6 +173,12 @@ function freeOf({ operands: [x, y], attributes }: Operation<"dotGeneral">): { xF
   };
 }
 
+/** The views of a value: through what makes it, and as it is. */
+function viewsOf(value: Value): View[] {
+  const seen = viewOf(value);
+  return seen.through.length === 0 ? [seen] : [seen, plainView(value)];
+}
+
 /** Rows side by side from which on a view is not worth a transposition. */
 const enoughRows = 8;
 
@@ -187,7 +193,7 @@ export const product: TemplateRule = (operation, users): Template | undefined =>
   if ([...x.type.shape, ...y.type.shape].includes(0)) return undefined;
 
   // Through transposes and reshapes if tiles can walk like that, else on the operands as they are.
-  const views = [viewOf(x), plainView(x)].flatMap((a) => [viewOf(y), plainView(y)].map((b) => ({ a, b })));
+  const views = viewsOf(x).flatMap((a) => viewsOf(y).map((b) => ({ a, b })));
   const found = views.flatMap(({ a, b }) => {
     const contraction = contractionOn(operation, arithmetic, a, b);
     return contraction ? [{ a, b, contraction }] : [];
