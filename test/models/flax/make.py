@@ -369,6 +369,8 @@ def flax_models():
     # Programs of jax.export whose first argument is the tree of parameters.
 
     def exported(path, function, parameters, argument):
+        # Names of source files without where they are.
+        jax.config.update("jax_hlo_source_file_canonicalization_regex", ".*/")
         program = jax.export.export(jax.jit(function), platforms=["cpu"])(parameters, argument)
         (path / "program.jax").write_bytes(program.serialize())
 
