@@ -356,6 +356,13 @@ def build():
         add("AdjustSaturation", tf.image.adjust_saturation(tf.abs(image[..., :3]), 1.7))
         both = tf.stack([corners[:, None] * 0.01, corners[::-1][:, None] * 0.01])
         marks = tf.stack([tf.stack([scores, scores[::-1] * 0.9, scores * 0.5], 1), tf.stack([scores * 0.7, scores * 0.11, scores[::-1]], 1)])
+        turns = place("turns", [2, 8], value=[[0.9, 0.3, -1.2, -0.2, 1.1, 0.7, 0.001, 0.002], [1.3, 0, 2.5, 0, -1.2, 7.5, 0, 0]])
+        for mode in ("CONSTANT", "REFLECT", "WRAP", "NEAREST"):
+            for interpolation in ("BILINEAR", "NEAREST"):
+                add(
+                    f"ImageProjectiveTransformV3/{mode}.{interpolation}",
+                    R.ImageProjectiveTransformV3(images=image, transforms=turns, output_shape=[7, 6], fill_value=0.3, interpolation=interpolation, fill_mode=mode),
+                )
         for per_class in (False, True):
             add(
                 f"CombinedNonMaxSuppression/{per_class}",

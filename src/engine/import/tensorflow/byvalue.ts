@@ -15,6 +15,7 @@ const sizes: Readonly<Record<string, readonly number[]>> = {
   Fill: [0],
   IRFFT: [1],
   IRFFT2D: [1],
+  ImageProjectiveTransformV3: [2],
   LinSpace: [0, 1, 2],
   MirrorPad: [1],
   OneHot: [1],

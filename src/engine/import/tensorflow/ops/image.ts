@@ -435,6 +435,89 @@ function adjustContrast(c: Call): Value {
   return c.b.add(c.b.multiply(c.b.subtract(x, mean), c.x(1)), mean);
 }
 
+/** Coordinates outside brought inside, as the fill mode says. */
+function mapped(b: Builder, at: Value, extent: number, mode: string): Value {
+  const n = (value: number) => b.scalar("f32", value);
+  const truncated = (x: Value) => b.convert(b.convert(x, "i32"), "f32");
+  const below = b.compare("LT", at, n(0));
+  const above = b.compare("GT", at, n(extent - 1));
+  let result = at;
+  if (mode === "CONSTANT") return at;
+  if (extent <= 1) result = b.full("f32", at.type.shape, 0);
+  else if (mode === "REFLECT") {
+    const twice = 2 * extent;
+    const turns = b.with("multiply", truncated(b.with("divide", b.plain("negate", at), twice)), twice);
+    const low = b.select(b.compare("LT", at, n(twice)), b.add(turns, at), at);
+    const lower = b.select(
+      b.compare("LT", low, n(-extent)),
+      b.with("add", low, twice),
+      b.with("subtract", b.plain("negate", low), 1),
+    );
+    const rest = b.subtract(at, b.with("multiply", truncated(b.with("divide", at, twice)), twice));
+    const upper = b.select(b.compare("GE", rest, n(extent)), b.subtract(n(twice - 1), rest), rest);
+    result = b.select(below, lower, b.select(above, upper, at));
+  } else if (mode === "WRAP") {
+    const turns = (x: Value) => truncated(b.with("divide", x, extent - 1));
+    const lower = b.add(at, b.with("multiply", b.with("add", turns(b.plain("negate", at)), 1), extent));
+    const upper = b.subtract(at, b.with("multiply", turns(at), extent));
+    result = b.select(below, lower, b.select(above, upper, at));
+  }
+  return b.clamp(result, 0, extent - 1);
+}
+
+/** Each pixel of the result from where eight numbers an image send it (kernels/image/image_ops.h). */
+function projectiveTransform(c: Call): Value {
+  const { b } = c;
+  const images = b.convert(c.x(0), "f32");
+  const [batch, height, width, depth] = images.type.shape as [number, number, number, number];
+  const [rows, columns] = c.count > 2 ? (c.numbers(2) as [number, number]) : [height, width];
+  const fill = c.count > 3 ? b.reshape(b.convert(c.x(3), "f32"), []) : b.scalar("f32", 0);
+  const mode = c.text("fill_mode", "CONSTANT");
+  const shape = [batch, rows, columns];
+  const transforms = b.broadcast(c.x(1), [batch, 8]);
+  const number = (i: number) =>
+    b.op("broadcastInDim", [b.reshape(part(b, transforms, 1, i, i + 1), [batch])], { shape, dimensions: [0] });
+  const y = b.op("iota", [], { dtype: "f32", shape, dimension: 1 });
+  const x = b.op("iota", [], { dtype: "f32", shape, dimension: 2 });
+  const line = (i: number) => b.add(b.multiply(number(i), x), b.multiply(number(i + 1), y));
+  const projection = b.with("add", line(6), 1);
+  const at = (i: number, extent: number) =>
+    mapped(b, b.divide(b.add(line(i), number(i + 2)), projection), extent, mode);
+  const [column, row] = [at(0, width), at(3, height)];
+  const image = b.op("iota", [], { dtype: "i32", shape: [...shape, 1], dimension: 0 });
+  const wide = [...shape, depth];
+  const spread = (value: Value) => b.op("broadcastInDim", [value], { shape: wide, dimensions: [0, 1, 2] });
+  const inside = (value: Value, extent: number) =>
+    b.plain("and", b.compare("GE", value, b.scalar("f32", 0)), b.compare("LT", value, b.scalar("f32", extent)));
+  const read = (r: Value, k: Value) => {
+    const index = (value: Value, extent: number) =>
+      b.reshape(b.convert(b.clamp(value, 0, extent - 1), "i32"), [...shape, 1]);
+    const pixels = b.op("gather", [images, b.concatenate([image, index(r, height), index(k, width)], 3)], {
+      offsetDims: [3],
+      collapsedSliceDims: [0, 1, 2],
+      operandBatchingDims: [],
+      startIndicesBatchingDims: [],
+      startIndexMap: [0, 1, 2],
+      indexVectorDim: 3,
+      sliceSizes: [1, 1, 1, depth],
+    });
+    return b.select(spread(b.plain("and", inside(r, height), inside(k, width))), pixels, fill);
+  };
+  let result: Value;
+  if (c.text("interpolation") === "NEAREST") {
+    result = read(b.plain("roundNearestAfz", row), b.plain("roundNearestAfz", column));
+  } else {
+    const [top, left] = [b.plain("floor", row), b.plain("floor", column)];
+    const [bottom, right] = [b.with("add", top, 1), b.with("add", left, 1)];
+    const mix = (p: Value, q: Value, place: Value, low: Value, high: Value) =>
+      b.add(b.multiply(spread(b.subtract(high, place)), p), b.multiply(spread(b.subtract(place, low)), q));
+    const upper = mix(read(top, left), read(top, right), column, left, right);
+    const lower = mix(read(bottom, left), read(bottom, right), column, left, right);
+    result = mix(upper, lower, row, top, bottom);
+  }
+  return b.convert(result, c.dtype(0));
+}
+
 function extractPatches(c: Call): Value {
   const { b } = c;
   const x = c.x(0);
@@ -490,6 +573,8 @@ export const image: Readonly<Record<string, Importer>> = {
     return [places!, count!];
   },
   NonMaxSuppressionV5: (c) => suppression(c, true),
+  ImageProjectiveTransformV2: projectiveTransform,
+  ImageProjectiveTransformV3: projectiveTransform,
   RGBToHSV: (c) => rgbToHsv(c.b, c.x(0)),
   HSVToRGB: (c) => hsvToRgb(c.b, c.x(0)),
   AdjustHue: (c) =>
