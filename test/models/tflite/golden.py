@@ -2,6 +2,7 @@
 # python golden.py FOLDER OUT.json: every .tflite file below FOLDER, three input patterns each, two runs in a row.
 import json, os, re, sys
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 BITS = {"int8": 8, "uint8": 8, "int16": 16, "uint16": 16, "int32": 32, "uint32": 32, "int64": 64, "uint64": 64}
@@ -69,11 +70,27 @@ def forked(path):
     return json.loads(text) if text else None
 
 
+def hybrid(path):
+    """Whether floats are multiplied by small integers: what the default kernels do in their own way."""
+    m = schema.ModelT.InitFromObj(schema.Model.GetRootAs(open(path, "rb").read(), 0))
+    small = (schema.TensorType.INT8, schema.TensorType.INT4)
+    products = (3, 4, 9, 67, 126)  # CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, TRANSPOSE_CONV, BATCH_MATMUL
+    for g in m.subgraphs:
+        for o in g.operators or []:
+            code = m.operatorCodes[o.opcodeIndex]
+            types = [g.tensors[i].type for i in o.inputs if i >= 0]
+            if max(code.builtinCode, code.deprecatedBuiltinCode) in products and types[0] == 0 and types[1] in small:
+                return True
+    return False
+
+
 def interpreter(path):
     kinds = [OpResolverType.BUILTIN_REF, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES]
     # The reference kernel of SUM reads small integers as if they were unsigned bytes.
     if re.match("sum_(last_)?i", os.path.basename(path)):
         kinds = kinds[1:]
+    if hybrid(path):
+        kinds = [OpResolverType.AUTO]
     for kind in kinds:
         try:
             it = Interpreter(model_path=path, experimental_op_resolver_type=kind)

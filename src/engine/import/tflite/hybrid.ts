@@ -1,5 +1,6 @@
-// Float activations times 8-bit weights ("dynamic range"): the activations are quantised where they are used, by rows,
-// as TensorFlow Lite's hybrid kernels do (portable_tensor_utils.cc).
+// Float activations times 8-bit weights ("dynamic range"): the activations are quantised where they are used, by rows.
+// Products and convolutions do it as interpreters do by default (XNNPACK's qd8), recurrent layers as TensorFlow Lite's
+// hybrid kernels (portable_tensor_utils.cc), which no delegate takes over.
 
 import type { Builder } from "../../hlo/build.ts";
 import type { Value } from "../../hlo/graph.ts";
@@ -52,3 +53,25 @@ function asymmetric(b: Builder, x: Value, along: readonly number[]): Rows {
 /** Quantises x by rows: all elements that differ only along these dimensions share a scale. */
 export const quantizeRows = (b: Builder, x: Value, along: readonly number[], options: { asymmetric: boolean }): Rows =>
   options.asymmetric ? asymmetric(b, x, along) : symmetric(b, x, along);
+
+/** Asymmetric in floats alone: XNNPACK's parameters, and rounding to even. */
+export function dynamicRows(b: Builder, x: Value, along: readonly number[]): Rows & { readonly zero: Value } {
+  const low = b.with("minimum", b.reduce("minimum", x, along, { keep: true }), 0);
+  const high = b.with("maximum", b.reduce("maximum", x, along, { keep: true }), 0);
+  const one = b.scalar("f32", 1);
+  const inverse = b.select(b.compare("EQ", low, high), one, b.divide(b.scalar("f32", 255), b.subtract(high, low)));
+  const [fromLow, fromHigh] = [b.multiply(low, inverse), b.multiply(high, inverse)];
+  const errors = b.add(b.with("add", fromLow, -128), b.with("add", fromHigh, 127));
+  const exact = b.select(
+    b.compare("GT", errors, b.scalar("f32", 0)),
+    b.subtract(b.scalar("f32", -128), fromLow),
+    b.subtract(b.scalar("f32", 127), fromHigh),
+  );
+  const zero = b.plain("roundNearestEven", b.clamp(exact, -128, 127));
+  const steps = b.add(b.plain("roundNearestEven", b.multiply(x, inverse)), zero);
+  return {
+    values: b.convert(b.clamp(steps, -128, 127), "i8"),
+    scale: b.divide(one, inverse),
+    zero: b.convert(zero, "i32"),
+  };
+}

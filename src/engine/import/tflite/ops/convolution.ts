@@ -5,7 +5,7 @@ import type { Builder } from "../../../hlo/build.ts";
 import type { Value } from "../../../hlo/graph.ts";
 import type { ConvolutionAttributes, Pair } from "../../../hlo/ops.ts";
 import { fromNumbers } from "../../../hlo/tensor.ts";
-import { quantizeRows } from "../hybrid.ts";
+import { dynamicRows } from "../hybrid.ts";
 import { type Lower, type Node, Unsupported } from "../node.ts";
 import { options } from "../options.ts";
 import { affineOf, isQuantized, quantizedRange } from "../quantize.ts";
@@ -70,25 +70,13 @@ function convolve(
   return activate(b, result, activation);
 }
 
-/**
- * Float inputs are quantised by batch: asymmetric with weights that have a scale per channel, else symmetric. The zero
- * point's share is a convolution of ones, in which padding counts as the zero point: the border needs no care.
- */
+/** Float inputs are quantised by batch. Padding has to be the zero point: what is subtracted leaves zeros around. */
 function hybrid(node: Node, x: Value, weights: Value, attributes: ConvolutionAttributes): Value {
   const { b } = node;
-  const info = node.info(1);
-  const perChannel = (info.quantization?.scales.length ?? 0) > 1 || node.operator.name === "DEPTHWISE_CONV_2D";
-  const along = x.type.shape.map((_, i) => i).slice(1);
-  const rows = quantizeRows(b, x, along, { asymmetric: perChannel });
-  let sums: Value;
-  if (rows.zero) {
-    // Padding has to be the zero point: what is subtracted leaves zeros around.
-    const shifted = b.subtract(b.convert(rows.values, "i16"), b.convert(rows.zero, "i16"));
-    sums = b.op("convolution", [shifted, weights], { ...attributes, dtype: "i32" });
-  } else {
-    sums = b.op("convolution", [rows.values, weights], { ...attributes, dtype: "i32" });
-  }
-  const scales = weightScales(b, info, sums.type.shape, attributes.outputFeature);
+  const rows = dynamicRows(b, x, x.type.shape.map((_, i) => i).slice(1));
+  const shifted = b.subtract(b.convert(rows.values, "i16"), b.convert(rows.zero, "i16"));
+  const sums = b.op("convolution", [shifted, weights], { ...attributes, dtype: "i32" });
+  const scales = weightScales(b, node.info(1), sums.type.shape, attributes.outputFeature);
   return b.multiply(b.multiply(b.convert(sums, "f32"), rows.scale), scales);
 }
 
@@ -220,13 +208,7 @@ export function transposedConvolution(
   if (x.type.dtype === "f32") {
     let result: Value;
     if (weights.type.dtype === "f32") result = b.op("convolution", [x, weights], attributes);
-    else {
-      const rows = quantizeRows(b, x, [1, 2, 3], { asymmetric: true });
-      const shifted = b.subtract(b.convert(rows.values, "i16"), b.convert(rows.zero!, "i16"));
-      const sums = b.op("convolution", [shifted, weights], { ...attributes, dtype: "i32" });
-      const scales = weightScales(b, node.info(1), sums.type.shape, 3);
-      result = b.multiply(b.multiply(b.convert(sums, "f32"), rows.scale), scales);
-    }
+    else result = hybrid(node, x, weights, attributes);
     return activate(b, bias ? b.add(result, bias) : result, o.activation);
   }
   const zeroPoints: Pair = [affineOf(node.info(2)).zero, affineOf(node.info(1)).zero];

@@ -4,7 +4,7 @@ import { FormatError } from "../../../../base/errors.ts";
 import type { Builder } from "../../../hlo/build.ts";
 import type { Value } from "../../../hlo/graph.ts";
 import { type Multiplier, quantizeMultiplier } from "../fixed.ts";
-import { quantizeRows } from "../hybrid.ts";
+import { dynamicRows } from "../hybrid.ts";
 import { type Lower, type Node, Unsupported } from "../node.ts";
 import { options } from "../options.ts";
 import { affineOf, isQuantized, quantizedRange, rescale } from "../quantize.ts";
@@ -40,20 +40,11 @@ export function weightScales(b: Builder, info: TensorInfo, shape: readonly numbe
  * Float rows times i8 weights [out, in], in floats: sums of quantised rows times both scales. A row's zero point counts
  * through the sums of the weights' rows.
  */
-export function hybridProduct(
-  b: Builder,
-  x: Value,
-  weights: Value,
-  info: TensorInfo,
-  settings: { asymmetric: boolean },
-): Value {
+function hybridProduct(b: Builder, x: Value, weights: Value, info: TensorInfo): Value {
   const rank = x.type.shape.length;
-  const rows = quantizeRows(b, x, [rank - 1], settings);
-  let sums = product(b, rows.values, weights, { dtype: "i32" });
-  if (rows.zero) {
-    const rowSums = b.reduce("add", b.convert(weights, "i32"), [1]);
-    sums = b.subtract(sums, b.multiply(rows.zero, rowSums));
-  }
+  const rows = dynamicRows(b, x, [rank - 1]);
+  const rowSums = b.reduce("add", b.convert(weights, "i32"), [1]);
+  const sums = b.subtract(product(b, rows.values, weights, { dtype: "i32" }), b.multiply(rows.zero, rowSums));
   const { scales } = info.quantization ?? { scales: [] };
   if (scales.length === 0) throw new Unsupported("8-bit weights without a scale");
   const scale =
@@ -106,7 +97,7 @@ const roundedOnce = ({ multiplier, shift }: Multiplier): Multiplier =>
 
 const fullyConnected: Lower = (node) => {
   const { b } = node;
-  const { activation, format, keepDims, asymmetric } = node.options(options.fullyConnected);
+  const { activation, format, keepDims } = node.options(options.fullyConnected);
   if (format !== 0) throw new Unsupported("shuffled weights");
   const weights = node.input(1);
   const [outputs, depth] = weights.type.shape;
@@ -127,8 +118,7 @@ const fullyConnected: Lower = (node) => {
     const factors = outputFactors(node, info);
     result = finishSums(node, sums, bias, x.type.dtype === "i16" ? factors : factors.map(roundedOnce), 1, activation);
   } else {
-    const sums =
-      weights.type.dtype === "f32" ? product(b, x, weights) : hybridProduct(b, x, weights, info, { asymmetric });
+    const sums = weights.type.dtype === "f32" ? product(b, x, weights) : hybridProduct(b, x, weights, info);
     result = activate(b, bias ? b.add(sums, bias) : sums, activation);
   }
   return b.reshape(result, shape);
@@ -136,7 +126,7 @@ const fullyConnected: Lower = (node) => {
 
 const batchMatMul: Lower = (node) => {
   const { b } = node;
-  const { adjointX, adjointY, asymmetric } = node.options(options.batchMatMul);
+  const { adjointX, adjointY } = node.options(options.batchMatMul);
   const [x, y] = [node.input(0), node.input(1)];
   const flip = (value: Value, flipped: boolean) => {
     const rank = value.type.shape.length;
@@ -169,13 +159,11 @@ const batchMatMul: Lower = (node) => {
   }
   if (y.type.dtype === "i8" && x.type.dtype === "f32") {
     // Rows of x are quantised; the weights' columns are summed for their zero points.
-    const rows = quantizeRows(b, flip(x, adjointX), [x.type.shape.length - 1], { asymmetric });
+    const rows = dynamicRows(b, flip(x, adjointX), [x.type.shape.length - 1]);
     const right = flip(y, adjointY);
-    let sums = b.matmul(rows.values, right, { dtype: "i32" });
-    if (rows.zero) {
-      const columns = b.reduce("add", b.convert(right, "i32"), [right.type.shape.length - 2], { keep: true });
-      sums = b.subtract(sums, b.multiply(rows.zero, columns));
-    }
+    const columns = b.reduce("add", b.convert(right, "i32"), [right.type.shape.length - 2], { keep: true });
+    const products = b.matmul(rows.values, right, { dtype: "i32" });
+    const sums = b.subtract(products, b.multiply(rows.zero, columns));
     return b.multiply(b.convert(sums, "f32"), b.with("multiply", rows.scale, affineOf(node.info(1)).scale));
   }
   // One matrix for all of x's: rows of x in one product, which compilers do better than batches.
