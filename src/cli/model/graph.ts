@@ -6,7 +6,8 @@ import { typeText } from "../../engine/hlo/tensor.ts";
 
 interface Box {
   readonly title: string;
-  readonly detail: string;
+  /** The type of what it gives. */
+  detail: string;
   readonly from: Set<Box>;
   readonly color: string;
   layer: number;
@@ -56,7 +57,10 @@ function boxesOf({ body, inputs, outputs }: Program): Box[] {
     const known = operation.origin === undefined ? undefined : byOrigin.get(operation.origin);
     const sources = new Set(inputsOf(operation).flatMap((value) => makers.get(value) ?? []));
     if (sources.size === 0) continue;
-    const box = known ?? add(title, result ? typeText(result.type) : "");
+    const box = known ?? add(title, "");
+    // The last operation of an origin makes its result.
+    if (result) box.detail = typeText(result.type);
+    box.width = Math.max(box.title.length, box.detail.length) * letter + 20;
     if (operation.origin !== undefined) byOrigin.set(operation.origin, box);
     for (const source of sources) if (source !== box) box.from.add(source);
     for (const value of operation.results) makers.set(value, box);
@@ -114,8 +118,10 @@ export function drawProgram(program: Program): string {
       const [x1, y1] = [source.x + source.width / 2, source.y + height];
       const [x2, y2] = [box.x + box.width / 2, box.y];
       const bend = Math.max(gap.y / 2, Math.abs(y2 - y1) / 2);
+      // What passes by other rows goes round them where it would run behind a box.
+      const aside = box.layer - source.layer > 1 && Math.abs(x2 - x1) < source.width / 2 ? source.width * 0.9 : 0;
       parts.push(
-        `<path d="M${x1},${y1} C${x1},${y1 + bend} ${x2},${y2 - bend} ${x2},${y2 - 3}" marker-end="url(#arrow)"/>`,
+        `<path d="M${x1},${y1} C${x1 + aside},${y1 + bend} ${x2 + aside},${y2 - bend} ${x2},${y2 - 3}" marker-end="url(#arrow)"/>`,
       );
     }
   for (const { x, y, width, title, detail, color } of boxes) {
