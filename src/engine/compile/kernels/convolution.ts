@@ -7,7 +7,7 @@ import type { Source } from "./panels.ts";
 import { arithmeticFor, offsetsOf, passedBy, stageFrom } from "./product.ts";
 import type { Stage } from "./stage.ts";
 import { merged } from "./view.ts";
-import { withWideTail } from "./wide.ts";
+import { fitsWords, withWideTail } from "./wide.ts";
 import { phasesOf, type Window, windowOf } from "./window.ts";
 
 /** Whether the features of a pixel, and pixels of a line, are side by side. */
@@ -137,6 +137,7 @@ export const convolution: TemplateRule = (operation, users): Template | undefine
     const geometry = pointwise(window, arithmetic) ?? windowed(window, arithmetic);
     const b = weights(window, zeroW);
     if (!geometry || !b) return undefined;
+    if (result.type.dtype === "i64" && !(b.kind === "constant" && fitsWords(b))) return undefined;
     const { lines, ...rest } = geometry;
     parts.push({
       name: `${spread[0] * spread[1] > 1 ? "transposed " : ""}conv ${size} ${depth.extent * groups}-${features.extent}`,

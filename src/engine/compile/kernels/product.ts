@@ -8,14 +8,15 @@ import type { Source } from "./panels.ts";
 import type { Stage } from "./stage.ts";
 import { type Dimension, merged, plainView, type View, viewOf } from "./view.ts";
 import { productOf } from "./schedule.ts";
-import { withWideTail } from "./wide.ts";
+import { fitsWords, withWideTail } from "./wide.ts";
 
-/** The arithmetic for operands and sums of these types. */
+/** The arithmetic for operands and sums of these types; sums of 64 bits are made in 32 where they fit. */
 export function arithmeticFor(x: Value, w: Value, result: Value): "f32" | "i16" | undefined {
   const [a, b, sum] = [x.type.dtype, w.type.dtype, result.type.dtype];
   if (a === "f32" && b === "f32" && sum === "f32") return "f32";
   const small = (dtype: DType) => dtype === "i8" || dtype === "u8";
-  return (small(a) || a === "i16") && small(b) && sum === "i32" ? "i16" : undefined;
+  if (a === "i16") return small(b) && (sum === "i32" || sum === "i64") ? "i16" : undefined;
+  return small(a) && small(b) && sum === "i32" ? "i16" : undefined;
 }
 
 /** What a copy of an operand is made from. */
@@ -203,6 +204,7 @@ export const product: TemplateRule = (operation, users): Template | undefined =>
   const best = found.find((candidate) => rowsOf(candidate) === most);
   if (!best) return undefined;
   const { a, b, contraction } = best;
+  if (result.type.dtype === "i64" && !(contraction.b.kind === "constant" && fitsWords(contraction.b))) return undefined;
   const { yFree } = freeOf(operation);
   const columns = productOf(yFree.map((axis) => y.type.shape[axis]!));
   const template: Template = {

@@ -64,7 +64,7 @@ test.each([2 ** 9, 2 ** 12, 2 ** 17, 2 ** 31])("fixed-point products of sums bel
   check([-31, -31], { dtype: "i32", min: -(2 ** 31), max: 2 ** 31 - 1 }, size);
 });
 
-test("16-bit activations: a bias of 64 bits and one rounding", () => {
+test.each(["i32", "i64"] as const)("16-bit activations, sums of %s: a bias of 64 bits and one rounding", (dtype) => {
   const [rows, depth, columns] = [9, 33, 14];
   const b = new Builder([{ dtype: "i16", shape: [rows, depth] }]);
   const weights = b.numbers(
@@ -77,7 +77,7 @@ test("16-bit activations: a bias of 64 bits and one rounding", () => {
     rhsBatching: [],
     lhsContracting: [1],
     rhsContracting: [0],
-    dtype: "i32",
+    dtype,
   });
   const bias = b.numbers(
     "i64",

@@ -6,6 +6,7 @@ import { op, type } from "../../../wasm/opcodes.ts";
 import { is, type Operation, type Value } from "../../hlo/graph.ts";
 import type { Tensor } from "../../hlo/tensor.ts";
 import type { Access, Epilogue, Expression, Packing, Template } from "../kernel.ts";
+import type { Source } from "./panels.ts";
 
 /** A `requantize` of 64-bit sums. Operands of the epilogue by index: bias of f64, factors of f32. */
 export interface WideRequantization {
@@ -29,17 +30,21 @@ const constantOf = (value: Value | undefined): Tensor | undefined => {
   return is(producer, "constant") ? producer.attributes.value : undefined;
 };
 
-/** What follows sums of i32: convert to i64, perhaps a constant added along the last dimension, requantize. */
+/** What follows sums: conversion to i64, perhaps a constant added along the last dimension, requantize. */
 function tailOf(sums: Value, users: ReadonlyMap<Value, readonly Operation[]>): Tail | undefined {
   const only = (value: Value) => {
     const list = users.get(value) ?? [];
     return list.length === 1 ? list[0] : undefined;
   };
-  const convert = only(sums);
-  if (!is(convert, "convert") || convert.attributes.dtype !== "i64") return undefined;
-  const covers: Operation[] = [convert as unknown as Operation];
-  let last: Value = convert.results[0]!;
+  const covers: Operation[] = [];
+  let last = sums;
   let next = only(last);
+  if (sums.type.dtype === "i32") {
+    if (!is(next, "convert") || next.attributes.dtype !== "i64") return undefined;
+    covers.push(next as unknown as Operation);
+    last = next.results[0]!;
+    next = only(last);
+  }
   let bias: Value | undefined;
   if (is(next, "add")) {
     const other = next.operands.find((operand) => operand !== last);
@@ -63,10 +68,26 @@ function tailOf(sums: Value, users: ReadonlyMap<Value, readonly Operation[]>): T
   return { covers, requantize: next, bias };
 }
 
-/** A template of sums together with the requantization that follows them, if one does. */
-export function withWideTail(template: Template, users: ReadonlyMap<Value, readonly Operation[]>): Template {
+/** Whether sums of 16-bit elements times these weights fit in 32 bits, whatever the elements are. */
+export function fitsWords({ value, batches, depth, columns, zeroPoint }: Source & { kind: "constant" }): boolean {
+  const weights = constantOf(value)!.data as Int8Array;
+  for (const batch of batches) {
+    for (const column of columns) {
+      let sum = 0;
+      for (const offset of depth) sum += Math.abs(weights[batch + column + offset]! - zeroPoint);
+      if (sum * 32768 >= 2 ** 31) return false;
+    }
+  }
+  return true;
+}
+
+/** A template of sums together with the requantization that follows them; sums of 64 bits are never stored. */
+export function withWideTail(
+  template: Template,
+  users: ReadonlyMap<Value, readonly Operation[]>,
+): Template | undefined {
   const tail = tailOf(template.result, users);
-  if (!tail || template.columns === undefined) return template;
+  if (!tail || template.columns === undefined) return template.result.type.dtype === "i64" ? undefined : template;
   const { requantize, bias } = tail;
   const result = requantize.results[0]!;
   const access: Access = requantize.attributes.dimension === undefined ? "scalar" : "column";
