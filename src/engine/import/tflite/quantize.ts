@@ -107,20 +107,21 @@ export function rescale(
 export const scaleBy = (b: Builder, sums: Value, factor: number, target: Target): Value =>
   rescale(b, sums, [quantizeMultiplier(factor)], undefined, target);
 
-/** A result element for each element of an 8-bit type, smallest first: `each` takes and gives plain integers. */
-export function table(from: DType, to: DType, each: (element: number) => number): Tensor {
-  const [min] = limits(from);
+/** A result element for each element of an 8-bit type, by its bits: `each` takes and gives plain integers. */
+function table(from: DType, to: DType, each: (element: number) => number): Tensor {
+  const [, max] = limits(from);
   return fromNumbers(
     to,
     [256],
-    Array.from({ length: 256 }, (_, i) => each(min + i)),
+    Array.from({ length: 256 }, (_, bits) => each(bits > max ? bits - 256 : bits)),
   );
 }
 
 /** x through a table of all its elements: 256 of an 8-bit type, 65,536 of a 16-bit one. */
 export function through(b: Builder, x: Value, to: DType, each: (element: number) => number): Value {
   const from = x.type.dtype;
-  if (dtypes[from].bits === 8) return b.plain("lookup", x, b.constant(table(from, to, each)));
+  // By bits: unsigned indices need no offset.
+  if (dtypes[from].bits === 8) return b.plain("lookup", b.convert(x, "u8"), b.constant(table(from, to, each)));
   const numbers = new dtypes[to].array(65536) as { [index: number]: number };
   for (let i = 0; i < 65536; i++) numbers[i] = each(i - 32768);
   const values = b.constant({ dtype: to, shape: [65536], data: numbers as unknown as Tensor["data"] });

@@ -9,7 +9,7 @@ import { dynamicRows } from "../hybrid.ts";
 import { type Lower, type Node, Unsupported } from "../node.ts";
 import { options } from "../options.ts";
 import { affineOf, isQuantized, quantizedRange } from "../quantize.ts";
-import { finishSums, outputFactors, sumType, weightScales } from "./dense.ts";
+import { finishSums, hybridProduct, outputFactors, sumType, weightScales } from "./dense.ts";
 import { activate } from "./elementwise.ts";
 
 /** Elements added on both sides: SAME covers ceil(extent / stride) places, VALID adds none. */
@@ -70,9 +70,23 @@ function convolve(
   return activate(b, result, activation);
 }
 
-/** Float inputs are quantised by batch. Padding has to be the zero point: what is subtracted leaves zeros around. */
+/**
+ * Float inputs are quantised by batch; those of kernels of one element by pixel, as the product they are. Padding has to
+ * be the zero point: what is subtracted leaves zeros around.
+ */
 function hybrid(node: Node, x: Value, weights: Value, attributes: ConvolutionAttributes): Value {
   const { b } = node;
+  const { strides, padding, lhsDilation, featureGroups } = attributes;
+  const [outputs, , , inputs] = weights.type.shape;
+  const pointwise =
+    featureGroups === 1 &&
+    [...strides, ...lhsDilation, ...attributes.kernelSpatial.map((axis) => weights.type.shape[axis]!)].every(
+      (n) => n === 1,
+    ) &&
+    padding.flat().every((n) => n === 0);
+  if (pointwise && attributes.kernelOutputFeature === 0) {
+    return hybridProduct(b, x, b.reshape(weights, [outputs!, inputs!]), node.info(1));
+  }
   const rows = dynamicRows(b, x, x.type.shape.map((_, i) => i).slice(1));
   const shifted = b.subtract(b.convert(rows.values, "i16"), b.convert(rows.zero, "i16"));
   const sums = b.op("convolution", [shifted, weights], { ...attributes, dtype: "i32" });

@@ -40,7 +40,7 @@ export function weightScales(b: Builder, info: TensorInfo, shape: readonly numbe
  * Float rows times i8 weights [out, in], in floats: sums of quantised rows times both scales. A row's zero point counts
  * through the sums of the weights' rows.
  */
-function hybridProduct(b: Builder, x: Value, weights: Value, info: TensorInfo): Value {
+export function hybridProduct(b: Builder, x: Value, weights: Value, info: TensorInfo): Value {
   const rank = x.type.shape.length;
   const rows = dynamicRows(b, x, [rank - 1]);
   const rowSums = b.reduce("add", b.convert(weights, "i32"), [1]);
