@@ -103,6 +103,21 @@ test("transpositions in tiles, with what is left at the edges", () => {
   );
 });
 
+test("tables are found wherever they lie", () => {
+  const table = fromNumbers(
+    "i8",
+    [256],
+    Array.from({ length: 256 }, (_, i) => ((i * 7) % 256) - 128),
+  );
+  const numbers = fromNumbers(
+    "i8",
+    [3, 5],
+    Array.from({ length: 15 }, (_, i) => i * 18 - 128),
+  );
+  const made = program([{ dtype: "i8", shape: [3, 5] }], (b, x) => [b.plain("lookup", x!, b.constant(table))]);
+  compare(made, [numbers]);
+});
+
 test("bits of another type are the same bytes", () => {
   const made = program([f32(2, 3)], (b, x) => {
     const bits = b.op("bitcastConvert", [x!], { dtype: "u32" });

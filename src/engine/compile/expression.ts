@@ -491,13 +491,16 @@ export class ExpressionEmitter {
     code.set(base);
     const load =
       bytes === 4 ? op["i32.load"] : op[`i32.load${bytes === 2 ? "16" : "8"}_${kind === "signed" ? "s" : "u"}`];
+    // Not as an offset of the load: addresses below the table do not wrap.
+    if (smallest !== 0)
+      code
+        .get(base)
+        .i32(smallest * bytes)
+        .op(op["i32.add"])
+        .set(base);
     for (let lane = 0; lane < 4; lane++) {
       code.get(result).get(base).get(indices).lane(op["i32x4.extract_lane"], lane);
-      code
-        .i32(Math.log2(bytes))
-        .op(op["i32.shl"])
-        .op(op["i32.add"])
-        .memory(load, smallest * bytes);
+      code.i32(Math.log2(bytes)).op(op["i32.shl"]).op(op["i32.add"]).memory(load);
       code.lane(op["i32x4.replace_lane"], lane).set(result);
     }
     code.get(result);

@@ -270,7 +270,7 @@ function randomProgram(random: Random, size: number): Program {
 }
 
 /** Fewer seeds than were tried while this was written: each takes a few milliseconds. */
-const seeds = Number(process.env["SEEDS"] ?? 150);
+const seeds = Number(process.env["SEEDS"] ?? 100);
 
 test("random programs give the interpreter's results", () => {
   for (let seed = 1; seed <= seeds; seed++) {
