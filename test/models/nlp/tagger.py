@@ -261,6 +261,21 @@ def sentence():
     return text, spans
 
 
+def passage():
+    """A sentence or some, which may begin in the middle: long texts go through in windows."""
+    text, spans = sentence()
+    for _ in range(chance.choice([0, 0, 0, 1, 1, 2])):
+        more, others = sentence()
+        spans += [(start + len(text) + 1, end + len(text) + 1, label) for start, end, label in others]
+        text += " " + more
+    if chance.random() < 0.2:
+        at = chance.randrange(len(spans))
+        start = spans[at][0]
+        text, spans = text[start:], [(a - start, b - start, label) for a, b, label in spans[at:]]
+        spans[0] = (*spans[0][:2], spans[0][2].replace("I-", "B-"))
+    return text, spans
+
+
 def encoded(tokenizer, text, spans):
     encoding = tokenizer.encode(text)
     targets = []
@@ -275,11 +290,11 @@ def encoded(tokenizer, text, spans):
             label = "I-" + label[2:]
         seen.add(found)
         targets.append(LABELS.index(label))
-    return encoding.ids, targets
+    return encoding.ids[:128], targets[:128]
 
 
 def main():
-    corpus = [sentence() for _ in range(24000)]
+    corpus = [passage() for _ in range(16000)]
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -301,7 +316,7 @@ def main():
         targets = torch.tensor([targets + [-100] * (width - len(targets)) for _, targets in rows])
         return ids, (ids != 0).long(), targets
 
-    steps, size, rate = 1700, 48, 3e-3
+    steps, size, rate = 1600, 32, 3e-3
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     model.train()
@@ -325,12 +340,12 @@ def main():
         kept = targets >= 0
         print("right on new sentences:", ((best == targets) & kept).sum().item() / kept.sum().item())
     here.mkdir(parents=True, exist_ok=True)
+    kept = {name: value.half() for name, value in model.state_dict().items() if "position_ids" not in name}
     config.architectures = ["BertForTokenClassification"]
     config.torch_dtype = "float16"
     (here / "config.json").write_text(config.to_json_string())
     tokenizer.save(str(here / "tokenizer.json"), pretty=False)
-    save_file({name: value.half().contiguous() for name, value in model.state_dict().items() if "position_ids" not in name}, here / "model.safetensors",
-              metadata={"format": "pt"})
+    save_file({name: value.contiguous() for name, value in kept.items()}, here / "model.safetensors", metadata={"format": "pt"})
     sentences = ["Ada Lovelace met Charles Babbage in London in 1833.", "Grace Hopper worked for the Navy in New York.",
                  "On 4 October 1957, the Soviet Union launched a satellite.", "Linus Torvalds was born in Helsinki on December 28, 1969.",
                  "Microsoft opened an office in Dublin last Monday.", "The weather was cold and the dog was quiet."]

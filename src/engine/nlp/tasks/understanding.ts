@@ -37,13 +37,13 @@ interface Tagged {
   readonly word: number;
 }
 
-/** How many tokens of a window the next one sees again. */
-const overlap = 64;
+/** How many tokens of a window the next one sees again: half of it at most. */
+const overlap = 128;
 
 /** Scores of every token of a text; a long text goes through in windows. */
 function tagged(model: TextModel, text: string): Tagged[] {
   const length = model.maximumLength;
-  const stride = Math.min(overlap, length >> 2);
+  const stride = Math.min(overlap, length >> 1);
   const result: Tagged[] = [];
   const windows = model.tokenizer.windows(text, { length, stride });
   for (const [number, window] of windows.entries()) {
@@ -138,16 +138,17 @@ export function answer(
   });
   const found = windows.flatMap((window) => {
     const { outputs } = model.run([window]);
-    return spans(window, outputs["start_logits"]!.data, outputs["end_logits"]!.data, { top, longest });
+    // Several spans may become the same words.
+    return spans(window, outputs["start_logits"]!.data, outputs["end_logits"]!.data, { top: top * 2 + 10, longest });
   });
-  const seen = new Set<string>();
-  const answers: Answer[] = [];
-  for (const { start, end, score } of found.sort((a, b) => b.score - a.score)) {
-    if (seen.has(`${start}-${end}`) || answers.length >= top) continue;
-    seen.add(`${start}-${end}`);
-    answers.push({ answer: context.slice(start, end), score, start, end });
+  // The same words from several places or windows are one answer.
+  const byText = new Map<string, Answer>();
+  for (const { start, end, score } of found) {
+    const text = context.slice(start, end);
+    const same = byText.get(text.toLowerCase());
+    byText.set(text.toLowerCase(), same ? { ...same, score: same.score + score } : { answer: text, score, start, end });
   }
-  return answers;
+  return [...byText.values()].toSorted((a, b) => b.score - a.score).slice(0, top);
 }
 
 type Span = Omit<Answer, "answer">;
