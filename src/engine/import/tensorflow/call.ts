@@ -16,6 +16,8 @@ import { dtypeOf, typeName } from "./types.ts";
 export interface Variable {
   readonly kind: "variable";
   readonly name: string;
+  /** One of TensorFlow 1, whose nodes stand for the value too. */
+  readonly reference?: boolean;
 }
 
 /** A list of equally shaped tensors (TensorList, TensorArray): its elements stacked; lists are never changed. */

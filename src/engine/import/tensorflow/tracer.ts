@@ -39,6 +39,9 @@ export const edgeKey = ({ node, output }: Edge): string => `${node}:${output}`;
 
 /** Assign, AssignAddVariableOp, ResourceScatterUpdate, ScatterNdUpdate … */
 const assignment = /^(Assign(Add|Sub)?(VariableOp)?|(Resource)?Scatter(Nd)?(Add|Sub|Mul|Max|Min|Update))$/;
+/** Assignments and what reads variables: a read before an assignment has to stay before it. */
+const touch =
+  /^(Assign(Add|Sub)?(VariableOp)?|(Resource)?Scatter(Nd)?(Add|Sub|Mul|Max|Min|Update)|_?ReadVariables?Op|ResourceGather(Nd)?)$/;
 /** Operations that are there for what they do to the user, not to the result. */
 const ignored = new Set(["Assert", "Print", "PrintV2", "NoOp", "CheckNumericsV2"]);
 const exits = new Set(["Exit", "RefExit"]);
@@ -56,6 +59,7 @@ export class Tracer implements Services {
   private readonly constants = new Map<Tensor, Value>();
   private readonly initials = new Map<string, Value>();
   private readonly writing = new Map<Graph, boolean>();
+  private readonly touching = new Map<Graph, boolean>();
   private depth = 0;
   private steps = 0;
   /** Choices being made. */
@@ -189,8 +193,8 @@ export class Tracer implements Services {
   }
 
   /**
-   * The nodes to visit, what they need before them. Control edges are followed to find assignments; other nodes that
-   * only control edges reach are passed over.
+   * The nodes to visit, what they need before them. Control edges are followed to find what touches variables; other
+   * nodes that only control edges reach are passed over.
    */
   private order(frame: Frame, targets: readonly Edge[], effects: readonly string[]): Node[] {
     const order: Node[] = [];
@@ -213,7 +217,7 @@ export class Tracer implements Services {
         controls.add(name);
         const node = frame.graph.nodes.get(name);
         if (!node) continue;
-        if (this.isEffect(node)) stack.push(dataStep({ node: name, output: 0 }));
+        if (this.touches(node)) stack.push(dataStep({ node: name, output: 0 }));
         else pushAll([...node.controls, ...node.inputs.map((edge) => edge.node)].map(controlStep));
         continue;
       }
@@ -234,23 +238,32 @@ export class Tracer implements Services {
     return order;
   }
 
-  private isEffect(node: Node): boolean {
-    if (assignment.test(node.op)) return true;
-    return [...calledBy(node), node.op].some((name) => {
-      const graph = this.library.function(name);
-      return graph !== undefined && this.hasEffects(graph);
-    });
+  /** Whether a node assigns to variables or reads them: what control edges put in order. */
+  private touches(node: Node): boolean {
+    return this.reaches(node, this.touching, touch);
   }
 
   /** Whether anything in a graph assigns to variables. */
   private hasEffects(graph: Graph): boolean {
-    const known = this.writing.get(graph);
-    if (known !== undefined) return known;
-    if (this.writing.size > maximumFunctions)
-      throw new CerebroError("limit", `more than ${maximumFunctions} functions`);
-    this.writing.set(graph, false);
-    const result = [...graph.nodes.values()].some((node) => this.isEffect(node));
-    this.writing.set(graph, result);
+    return this.contains(graph, this.writing, assignment);
+  }
+
+  private reaches(node: Node, known: Map<Graph, boolean>, ops: RegExp): boolean {
+    if (ops.test(node.op)) return true;
+    return [...calledBy(node), node.op].some((name) => {
+      const graph = this.library.function(name);
+      return graph !== undefined && this.contains(graph, known, ops);
+    });
+  }
+
+  /** Whether a graph or what it calls has such operations. */
+  private contains(graph: Graph, known: Map<Graph, boolean>, ops: RegExp): boolean {
+    const before = known.get(graph);
+    if (before !== undefined) return before;
+    if (known.size > maximumFunctions) throw new CerebroError("limit", `more than ${maximumFunctions} functions`);
+    known.set(graph, false);
+    const result = [...graph.nodes.values()].some((node) => this.reaches(node, known, ops));
+    known.set(graph, result);
     return result;
   }
 

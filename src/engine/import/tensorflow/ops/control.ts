@@ -7,6 +7,11 @@ import { elementsOf, loop } from "../loop.ts";
 import type { NameAttrList } from "../messages.ts";
 
 const pass: Importer = (c) => c.item(0);
+/** Reads a variable of TensorFlow 1 now, before later assignments. */
+const identity: Importer = (c) => {
+  const item = c.item(0);
+  return isSpecial(item) && item.kind === "variable" && item.reference ? c.services.read(item) : item;
+};
 const passAll: Importer = (c) => c.inputs;
 
 const call: Importer = (c) => c.services.call(c.target("f"), c.inputs);
@@ -129,7 +134,7 @@ function caseOf(c: Call): readonly Item[] {
 const placeholder: Importer = (c) => c.fail("is not an input of the signature, but needed");
 
 export const control: Readonly<Record<string, Importer>> = {
-  Identity: pass,
+  Identity: identity,
   IdentityN: passAll,
   RefIdentity: pass,
   Snapshot: pass,

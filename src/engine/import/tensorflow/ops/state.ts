@@ -18,6 +18,8 @@ export function variableName(node: Node): string {
 
 const handle: Importer = (c): Variable => ({ kind: "variable", name: variableName(c.node) });
 
+const reference: Importer = (c): Variable => ({ kind: "variable", name: variableName(c.node), reference: true });
+
 /** Assigns and gives the variable, as reference variables do. */
 const assign =
   (write: (c: Call) => Value): Importer =>
@@ -38,8 +40,8 @@ const scatterNd = (how: Combine): Importer => assign((c) => scatterRows(c.b, c.x
 
 export const state: Readonly<Record<string, Importer>> = {
   VarHandleOp: handle,
-  Variable: handle,
-  VariableV2: handle,
+  Variable: reference,
+  VariableV2: reference,
   ReadVariableOp: (c) => c.x(0),
   _ReadVariablesOp: (c) => c.xs(),
   VariableShape: (c) => c.b.numbers(c.type("out_type", "i32"), [c.rank(0)], c.shape(0)),
