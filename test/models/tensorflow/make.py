@@ -63,7 +63,8 @@ def run_signatures(name, folder, shapes=None, rounds=3, fixed=None, variants=Non
 def export(name, net, **options):
     folder = os.path.join(here, name)
     shutil.rmtree(folder, ignore_errors=True)
-    net.set_weights(seeded(net))
+    if net.get_weights():
+        net.set_weights(seeded(net))
     if net.__module__.startswith("keras"):
         net.export(folder, verbose=False)
     else:
@@ -262,12 +263,13 @@ def stateful():
 
         @tf.function(input_signature=[tf.TensorSpec([3], tf.float32, name="x")])
         def add(self, x):
+            before = self.count.read_value()
             self.count.assign_add(1)
             for _ in tf.range(2):
                 self.total.assign_add(x)
             if self.count > 1:
                 self.total.assign(self.total * 0.5)
-            return {"total": self.total.read_value(), "count": self.count.read_value()}
+            return {"total": self.total.read_value(), "count": self.count.read_value(), "before": before}
 
         @tf.function(input_signature=[])
         def peek(self):
@@ -283,6 +285,13 @@ def stateful():
         golden.case(lambda g: {k: v.numpy() for k, v in loaded(x=tf.constant(g["x"])).items()}, {"x": golden.fill([3], np.float32, s)}, {"x": s})
         for s in range(3)
     ]
+
+
+@model
+def augment():
+    """Keras exports augmentation with its generators of random numbers, which are variables."""
+    net = keras.Sequential([keras.Input((6, 5, 2)), L.RandomFlip(seed=3), L.RandomRotation(0.3, seed=4)])
+    export("augment", net)
 
 
 @model
