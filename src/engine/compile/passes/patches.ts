@@ -1,9 +1,11 @@
 // Convolutions whose weights are not known when compiling: as products of patches and weights, or, one filter a
-// feature, as sums over the taps of the window. Constant weights in up to two dimensions have kernels of their own.
+// feature, as sums over the taps of the window. Constant weights in up to two dimensions,
+// and what templates take, have kernels of their own.
 
 import type { Builder } from "../../hlo/build.ts";
 import { is, type Operation, type Value } from "../../hlo/graph.ts";
 import type { ConvolutionAttributes } from "../../hlo/ops.ts";
+import { templates } from "../kernels/index.ts";
 import { tensorOf } from "./fold.ts";
 import type { Rule } from "./rewrite.ts";
 
@@ -56,6 +58,7 @@ export const patches: Rule = (operation: Operation, { to }) => {
     result.type.dtype !== "f32"
   )
     return undefined;
+  if (templates.some((rule) => rule(operation, new Map()))) return undefined;
   const features = x.type.shape[a.inputFeature]!;
   const outputs = w.type.shape[a.kernelOutputFeature]!;
   const kernel = a.kernelSpatial.map((axis) => w.type.shape[axis]!);
