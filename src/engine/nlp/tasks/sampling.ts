@@ -3,7 +3,10 @@
 import { argmax, softmax } from "./textmodel.ts";
 
 export interface SamplingOptions {
-  /** Above 0 tokens are drawn at random: flatter above 1, sharper below. 0, when absent: always the likeliest. */
+  /**
+   * Above 0 tokens are drawn at random: flatter above 1, sharper below. 0: always the likeliest. When absent 0, or 1 where
+   * `topK` or `topP` is given.
+   */
   readonly temperature?: number;
   /** Only of the k likeliest. */
   readonly topK?: number;
@@ -78,7 +81,8 @@ export function randomNumbers(seed: number): () => number {
 
 /** Chooses tokens one after another. */
 export function sampler(options: SamplingOptions): (logits: Float32Array, tokens: readonly number[]) => number {
-  const { temperature = 0, topK, topP, repetitionPenalty = 1, noRepeatNgram = 0 } = options;
+  const { topK, topP, repetitionPenalty = 1, noRepeatNgram = 0 } = options;
+  const { temperature = topK !== undefined || topP !== undefined ? 1 : 0 } = options;
   const random = randomNumbers(options.seed ?? 0);
   return (logits, tokens) => {
     const scores = logits.slice();
