@@ -25,7 +25,10 @@ async function ours({ relaxed }) {
   const root = resolve(import.meta.dirname, "../../dist");
   const { nodeEngineHost } = await import(join(root, "hosts/node/engine.js"));
   const { load, Session } = await import(join(root, "engine/index.js"));
-  const model = await load({ name: "model.tflite", bytes: new Uint8Array(readFileSync(join(directory, "model.tflite"))) });
+  const model = await load({
+    name: "model.tflite",
+    bytes: new Uint8Array(readFileSync(join(directory, "model.tflite"))),
+  });
   const session = new Session(model, { threads, relaxed, host: nodeEngineHost({ relaxed }) });
   const [signature] = model.signatures;
   const inputs = Object.fromEntries(

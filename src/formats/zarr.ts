@@ -3,7 +3,7 @@
 
 import { Cursor, range } from "../base/cursor.ts";
 import { isObject, type JsonObject as Json, parseObject } from "../base/json.ts";
-import { FormatError, messageOf, UnsupportedFormat } from "../base/errors.ts";
+import { FormatError, UnsupportedFormat } from "../base/errors.ts";
 import { hex } from "../base/text.ts";
 import { arraySize, elementNames, type ElementType, elementSizes, gathered, type RawArray, swapped } from "./array.ts";
 import { blosc } from "./blosc.ts";

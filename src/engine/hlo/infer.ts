@@ -102,7 +102,7 @@ export function requantize(operands: Types, { dtype, dimension }: RequantizeAttr
   );
   return result(dtype, sums.shape);
 }
-export function lookup(operands: Types, _: None): TensorType[] {
+export function lookup(operands: Types): TensorType[] {
   const [x, table] = operands as [TensorType, TensorType];
   check(
     (x.dtype === "i8" || x.dtype === "u8") && sameShape(table.shape, [256]),
