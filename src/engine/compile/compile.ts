@@ -83,6 +83,8 @@ interface Live {
   readonly binding: Binding;
   readonly block: Block;
   readonly team: Team | undefined;
+  /** A kernel step on this thread only, for profiles. */
+  readonly alone: Binding["kernel"];
   readonly steps: Action;
   readonly keepStates: Action;
   /** Where inputs go; undefined for those that nothing reads. */
@@ -152,7 +154,7 @@ class Compiled implements Executable {
   }
 
   profile(tensors: Tensors): StepTime[] {
-    const { binding, block, keepStates } = this.begin(tensors);
+    const { binding, block, alone, keepStates } = this.begin(tensors);
     const times = new Map<Step, number>();
     const observe = (step: Step, action: Action): void => {
       const start = this.now();
@@ -161,7 +163,7 @@ class Compiled implements Executable {
         times.set(step, (times.get(step) ?? 0) + this.now() - start);
       }
     };
-    bindBlock({ ...binding, observe }, block)();
+    bindBlock({ ...binding, kernel: alone, observe }, block)();
     keepStates();
     return [...times].map(([step, time]) => ({ name: nameOf(step), kind: step.kind, time }));
   }
@@ -214,7 +216,7 @@ function buildMachine(
   steps: readonly KernelStep[],
   plan: MemoryPlan,
   { threads, scratch, options }: { threads: number; scratch: number; options: CompileOptions },
-): Pick<Live, "binding" | "team"> & { codeBytes: number } {
+): Pick<Live, "binding" | "team" | "alone"> & { codeBytes: number } {
   const { host } = options;
   const pages = Math.ceil(plan.size / pageSize) + 1;
   const limits = { initial: pages, maximum: pages };
@@ -244,15 +246,23 @@ function buildMachine(
       : undefined;
   if (team && host) team.start(host, threads - 1, { module, memory }, scratchOf);
   const numbers = new Map(steps.map((step, i) => [step, i]));
-  const kernel = (step: KernelStep): Action => {
+  const alone = (step: KernelStep): Action => {
     const i = numbers.get(step)!;
-    const { units, chunks } = shared[i]!;
-    if (team && chunks > 1) return () => team.share(i);
+    const { units } = shared[i]!;
     const [run, at] = [functions[i]!, addresses[i]!];
     return () => run(0, units, ...at);
   };
+  const kernel = (step: KernelStep): Action => {
+    const i = numbers.get(step)!;
+    return team && shared[i]!.chunks > 1 ? () => team.share(i) : alone(step);
+  };
   const { check } = options;
-  return { binding: { memory, plan, kernel, ...(check && { check }) }, team, codeBytes: code.bytes.length };
+  return {
+    alone,
+    binding: { memory, plan, kernel, ...(check && { check }) },
+    team,
+    codeBytes: code.bytes.length,
+  };
 }
 
 /** Steps by what does them. */
