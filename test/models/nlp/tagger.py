@@ -1,10 +1,9 @@
 """Trains the small tagger of examples/models/tagger: persons, places, organisations and dates in plain English sentences.
 
 Wants torch 2, transformers 4.57, tokenizers 0.22 and safetensors. Every sentence is made here, of templates and lists of words:
-no other data goes in. Takes a few minutes on one core. Then writes golden.json beside the model: what PyTorch's model says.
+no other data goes in.
 """
 
-import json
 import random
 from pathlib import Path
 
@@ -349,14 +348,11 @@ def main():
     sentences = ["Ada Lovelace met Charles Babbage in London in 1833.", "Grace Hopper worked for the Navy in New York.",
                  "On 4 October 1957, the Soviet Union launched a satellite.", "Linus Torvalds was born in Helsinki on December 28, 1969.",
                  "Microsoft opened an office in Dublin last Monday.", "The weather was cold and the dog was quiet."]
-    golden = []
     for text in sentences:
         encoding = tokenizer.encode(text)
         with torch.no_grad():
             logits = model(input_ids=torch.tensor([encoding.ids])).logits[0]
-        golden.append({"text": text, "ids": encoding.ids, "logits": [[round(x, 6) for x in row] for row in logits.tolist()]})
         print(text, [(tokenizer.id_to_token(i), LABELS[row.argmax()]) for i, row in zip(encoding.ids, logits)])
-    (Path(__file__).resolve().parent / "tagger.json").write_text(json.dumps(golden) + "\n")
 
 
 main()

@@ -38,6 +38,7 @@ test.each(golden)("$pattern cuts where the reference does", ({ pattern, hashes }
 test("what has no counterpart is refused", () => {
   for (const pattern of [
     "(a+)+",
+    "(?:a|a)*b",
     "(?<name>a)\\k<name>",
     "[a&&b]",
     "(a",

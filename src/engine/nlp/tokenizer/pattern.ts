@@ -95,7 +95,7 @@ class Translation {
       }
       const bound = "*+?{".includes(c) ? this.quantifier() : undefined;
       if (bound) {
-        if (bound.endless && atomRepeats) this.refuse("a repetition of a repetition");
+        if (bound.endless && atomRepeats) this.refuse("a repetition of a repetition or a choice");
         if (bound.endless) this.repeats = true;
         this.output += bound.text;
         if (bound.possessive) {
@@ -110,6 +110,8 @@ class Translation {
       else if (c === "\\") this.output += this.escape({ inside: false });
       else {
         this.at++;
+        // Choices that are repeated may be made in too many ways, as repetitions may.
+        if (c === "|" && this.groups.length > 0) this.repeats = true;
         if (c === ".") this.output += "[^\\n]";
         else if (c === "|" || c === "^" || c === "$") this.output += c;
         else this.output += this.cased(c);
