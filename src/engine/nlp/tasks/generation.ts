@@ -83,7 +83,8 @@ export function* answeringTokens(
   for (let made = 1; made <= maxTokens && all.length < generation.cacheLength; made++) {
     const step = { decoder_input_ids: tokens([all.at(-1)!]), position: scalar("i32", all.length - 1) };
     const { logits } = session.run(step, { signature: "decode" });
-    const token = choose(row(logits), all);
+    const forced = made === 1 ? generation.forcedFirst : made === maxTokens ? generation.forcedLast : undefined;
+    const token = forced ?? choose(row(logits), all);
     all.push(token);
     yield token;
     if (endTokens.includes(token)) return;

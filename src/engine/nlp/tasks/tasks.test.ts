@@ -156,22 +156,25 @@ const flax = resolve(root, "test/models/flax");
 const generatedOf = (name: string): { prompts: number[][]; tokens: number[][] } =>
   JSON.parse(readFileSync(resolve(flax, name, "generated.json"), "utf8"));
 
-test.each(["gpt2", "llama", "gpt-neox", "t5", "t5-gated"])("%s generates the reference's tokens", (name) => {
-  const session = sessionOf(resolve(flax, name));
-  const { model } = session;
-  if (!isTransformer(model) || !model.generation) throw new Error(`${name} generates nothing`);
-  const { prompts, tokens } = generatedOf(name);
-  for (const [i, prompt] of prompts.entries()) {
-    const wanted = tokens[i]!;
-    const causal = model.generation.kind === "causal";
-    const maxTokens = wanted.length - (causal ? prompt.length : 1);
-    const made =
-      model.generation.kind === "causal"
-        ? causalTokens(session, model.generation, prompt, { maxTokens })
-        : answeringTokens(session, model.generation, prompt, { maxTokens });
-    expect([...(causal ? prompt : [model.generation.startToken!]), ...made]).toEqual(wanted);
-  }
-});
+test.each(["gpt2", "llama", "gpt-neox", "t5", "t5-gated", "bart", "marian"])(
+  "%s generates the reference's tokens",
+  (name) => {
+    const session = sessionOf(resolve(flax, name));
+    const { model } = session;
+    if (!isTransformer(model) || !model.generation) throw new Error(`${name} generates nothing`);
+    const { prompts, tokens } = generatedOf(name);
+    for (const [i, prompt] of prompts.entries()) {
+      const wanted = tokens[i]!;
+      const causal = model.generation.kind === "causal";
+      const maxTokens = wanted.length - (causal ? prompt.length : 1);
+      const made =
+        model.generation.kind === "causal"
+          ? causalTokens(session, model.generation, prompt, { maxTokens })
+          : answeringTokens(session, model.generation, prompt, { maxTokens });
+      expect([...(causal ? prompt : [model.generation.startToken!]), ...made]).toEqual(wanted);
+    }
+  },
+);
 
 test("a network's own words stream as whole characters", () => {
   const session = sessionOf(resolve(flax, "gpt2"));
