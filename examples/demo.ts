@@ -32,5 +32,5 @@ cerebro("model", "run", "examples/models/cifar10/model.tflite", ...pictures, ...
 
 if (existsSync(resolve(root, "examples/models/tagger/config.json"))) {
   const sentence = "Ada Lovelace met Charles Babbage in London in 1833.";
-  cerebro("model", "run", "examples/models/tagger", "--task", "ner", "--input", sentence);
+  cerebro("model", "run", "examples/models/tagger", "--task", "ner", "--aggregation", "first", "--input", sentence);
 }

@@ -3,7 +3,7 @@
 import { CerebroError } from "../base/errors.ts";
 import { load } from "../engine/load.ts";
 import type { Model, ModelPort, Signature, Source, Tensors } from "../engine/model.ts";
-import { Session } from "../engine/session.ts";
+import { needSupported, Session } from "../engine/session.ts";
 import { after, type Outcome, runAfter } from "../engine/steps/after.ts";
 import { before, runBefore, usualSteps } from "../engine/steps/before.ts";
 import { parseSteps, type Item } from "../engine/steps/step.ts";
@@ -159,12 +159,8 @@ export class ServiceSession {
           ...{ host, backend, threads, check },
           ...(memoryLimit !== undefined && { memoryLimit }),
         });
-        const { missing } = shared.model;
-        if (missing.length > 0) {
-          const list = missing.map(({ op, reason }) => (reason === undefined ? op : `${op} (${reason})`));
-          throw new CerebroError("unsupported", `${shared.model.name}: not supported: ${list.join(", ")}`);
-        }
         const signature = session.signature(request.signature);
+        if (signature === shared.model.signatures[0]) needSupported(shared.model);
         this.forget();
         this.current = { shared, session, signature };
         this.counts.loads++;

@@ -77,6 +77,7 @@ export class Session {
   /** Runs a signature (the default one when absent). Inputs are fitted to the ports. Throws FormatError for those that do not. */
   run(inputs: Tensors, options: { signature?: string } = {}): Tensors {
     const signature = this.signature(options.signature);
+    if (signature === this.model.signatures[0]) needSupported(this.model);
     const fitted = fitInputs(signature, inputs);
     const shapes = Object.fromEntries(Object.entries(fitted).map(([name, { shape }]) => [name, shape]));
     const executable = this.executable(signature, shapes, fitted);
@@ -105,6 +106,13 @@ export class Session {
     this.latest = undefined;
     this.disposed = true;
   }
+}
+
+/** Refuses a model that needs what is not built. Throws CerebroError "unsupported" with everything that its default signature lacks. */
+export function needSupported({ name, missing }: Model): void {
+  if (missing.length === 0) return;
+  const list = missing.map(({ op, reason }) => (reason === undefined ? op : `${op} (${reason})`));
+  throw new CerebroError("unsupported", `${name}: not supported: ${list.join(", ")}`);
 }
 
 /** Gives each input of a signature its tensor, in the port's type and rank. One input may be given under any name. */

@@ -13,7 +13,9 @@ export interface Image {
 }
 
 /** Most pixels a picture may have: what a small hostile file could claim. */
-const maximumPixels = 100e6;
+const maximumPixels = 64e6;
+/** Deflate makes at most so many bytes of one (RFC 1951), and a pixel has at least one bit. */
+const mostPixelsOfByte = 1032 * 8;
 
 const isPng = (bytes: Uint8Array) => bytes[0] === 0x89 && bytes[1] === 0x50 && bytes[2] === 0x4e && bytes[3] === 0x47;
 const isJpeg = (bytes: Uint8Array) => bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff;
@@ -27,7 +29,9 @@ export function isImage(bytes: Uint8Array): boolean {
 export function decodeImage(bytes: Uint8Array, name = "image"): Image {
   if (!isImage(bytes)) throw new FormatError(`${name}: is neither PNG nor JPEG`);
   const { width, height } = isPng(bytes) ? pngSize(bytes, name) : { width: 0, height: 0 };
-  if (width * height > maximumPixels) throw new FormatError(`${name}: ${width}x${height} pixels are too many`);
+  if (width * height > Math.min(maximumPixels, bytes.length * mostPixelsOfByte)) {
+    throw new FormatError(`${name}: ${width}x${height} pixels are too many for a file of ${bytes.length} bytes`);
+  }
   try {
     return isPng(bytes) ? fromPng(bytes) : fromJpeg(bytes);
   } catch (error) {

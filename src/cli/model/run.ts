@@ -77,7 +77,7 @@ export const run = modelCommand({
   },
   async run(values, words) {
     const { model } = await openModel(onlyFile(words, "run"));
-    const { Session } = await import("../../engine/session.ts");
+    const { needSupported, Session } = await import("../../engine/session.ts");
     const session = new Session(model, sessionOptions(values));
     try {
       if (values.task !== undefined) {
@@ -85,6 +85,7 @@ export const run = modelCommand({
         return 0;
       }
       const signature = session.signature(values.signature);
+      if (signature === model.signatures[0]) needSupported(model);
       const given = assignments(values.input ?? [], signature);
       const inputs = await inputTensors(signature, given, { preprocess: values.preprocess, model });
       const tensors = session.run(inputs, { signature: signature.name });
