@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { CerebroError, FormatError } from "../../src/base/errors.ts";
 import { evaluate } from "../../src/engine/interpret/interpret.ts";
 import { modelFormats } from "../../src/engine/import/index.ts";
-import type { Program } from "../../src/engine/hlo/graph.ts";
+import { operationsOf, type Program, type Value } from "../../src/engine/hlo/graph.ts";
 import type { Model, ModelFiles, Signature, Source } from "../../src/engine/model.ts";
 import { zeros } from "../../src/engine/hlo/tensor.ts";
 import { decodeImage } from "../../src/formats/image.ts";
@@ -18,6 +18,18 @@ const root = [resolve(import.meta.dirname, "../models"), resolve(import.meta.dir
   (path) => existsSync(path),
 )!;
 const bytesOf = (path: string) => new Uint8Array(readFileSync(join(root, path)));
+
+/** More multiplications than this are left out: what a changed shape asks for is not wrong, only slow on the interpreter. */
+const mostWork = 1e7;
+
+/** Elements that a program makes, times what each of them may cost. */
+function work({ body }: Program): number {
+  const size = ({ type }: Value) => type.shape.reduce((product, extent) => product * extent, 1);
+  return [...operationsOf(body)].reduce((sum, { results, operands }) => {
+    const largest = Math.max(1, ...operands.map(size));
+    return sum + results.reduce((all, value) => all + size(value), 0) * Math.min(largest, 4096);
+  }, 0);
+}
 
 /** The program for the extents that are usual, or for 2 where the model leaves them to its user. */
 function programOf(model: Model, { name, inputs }: Signature): Program {
@@ -41,7 +53,7 @@ function open(source: Source): void {
     const [signature] = model.signatures;
     if (!signature || model.missing.length > 0) return;
     const program = programOf(model, signature);
-    if (program.body.operations.length > 200) return;
+    if (program.body.operations.length > 200 || work(program) > mostWork) return;
     const given = [
       ...program.inputs.map(({ type }) => zeros(type.dtype, type.shape)),
       ...program.states.map(({ initial }) => initial),

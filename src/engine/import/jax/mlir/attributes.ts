@@ -19,7 +19,9 @@ function floatValue(text: Literal, type: Type): number {
   return dtype === undefined ? Number(text) : toNumbers(denseTensor(denseNumbers(ranked, [text], true)))[0]!;
 }
 
+/** The value of an integer literal, decimal or hexadecimal. Throws FormatError. */
 function integerBits(text: Literal): bigint {
+  if (!/^-?(?:\d+|0x[0-9a-f]+)$/i.test(text)) throw new FormatError(`MLIR: '${text}' is no integer`);
   return text.startsWith("-") ? -BigInt(text.slice(1)) : BigInt(text);
 }
 
