@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { expectClose } from "../../../test/support/models.ts";
 import { Builder } from "../hlo/build.ts";
 import type { Port, Program, State, Value } from "../hlo/graph.ts";
-import { fromNumbers, type Tensor, type TensorType, toNumbers } from "../hlo/tensor.ts";
+import { convertTensor, fromNumbers, type Tensor, type TensorType, toNumbers } from "../hlo/tensor.ts";
 import { compile } from "./compile.ts";
 
 const f32 = (...shape: number[]): TensorType => ({ dtype: "f32", shape });
@@ -228,4 +228,38 @@ test("a missing input, a wrong one, and too little memory are errors", () => {
   expect(() => compile(made).run({})).toThrow('input "x0" is missing, takes f32[2]');
   expect(() => compile(made).run({ x0: fromNumbers("i32", [2], [1, 2]) })).toThrow("takes f32[2], got i32[2]");
   expect(() => compile(made, { memoryLimit: 100 })).toThrow("the limit is 100");
+});
+
+test("weights of 16 bits are held as such where they are multiplied", () => {
+  for (const dtype of ["f16", "bf16"] as const) {
+    const [inner, outer] = [
+      [1024, 512],
+      [512, 1024],
+    ] as const;
+    const held = (shape: readonly number[], seed: number) => {
+      const numbers = toNumbers(sample(f32(...shape), seed)).map((n) => n / 256);
+      return convertTensor(fromNumbers("f32", shape, [...numbers]), dtype);
+    };
+    for (const rows of [1, 5]) {
+      const made = program([f32(rows, inner[0])], (b, x) => {
+        const [first, second] = [b.constant(held(inner, 3)), b.constant(held(outer, 5))];
+        const hidden = b.plain("tanh", b.matmul(x!, b.convert(first, "f32")));
+        // Products in the type itself are made f32 by the compiler.
+        const result = b.matmul(b.convert(hidden, dtype), second);
+        return [b.convert(result, "f32"), hidden];
+      });
+      const inputs = { x0: sample(f32(rows, inner[0])) };
+      const compiled = compile(made);
+      const [got, wanted] = [compiled.run(inputs), compile(made, { backend: "interpreter" }).run(inputs)];
+      // Hidden numbers are rounded to the type, now and then to the next one, and so is the result.
+      const step = dtype === "f16" ? 2 ** -10 : 2 ** -7;
+      expectClose(got["y0"]!, toNumbers(wanted["y0"]!), { relative: step, absolute: step });
+      expectClose(got["y1"]!, toNumbers(wanted["y1"]!));
+      // Columns are whole vectors: nothing is added but what fills the last panel.
+      const { weightBytes } = compiled.stats;
+      const bytes = 2 * 1024 * 512 * 2;
+      expect(weightBytes).toBeGreaterThanOrEqual(bytes);
+      expect(weightBytes).toBeLessThan(bytes + 16384);
+    }
+  }
 });

@@ -8,7 +8,7 @@ import type { Kernel, KernelContext } from "../kernel.ts";
 import { type Bounds, emitBounds } from "./bounds.ts";
 import { type Amount, increase, loopWhileBelow, minimum, scaled, split } from "./emit.ts";
 import { type Destination, emitStore, operandsOf, type Output, outputKey, packsOf } from "./output.ts";
-import { emitPack, packConstant, panelsOf, type Source } from "./panels.ts";
+import { emitPack, emitWidening, packConstant, panelsOf, type Source, storedBytes } from "./panels.ts";
 import { linesFor, productOf, type Schedule, scheduleOf, tapsOf } from "./schedule.ts";
 import { emitStage, sourceBytes, type Stage, stagedBytes } from "./stage.ts";
 import {
@@ -70,7 +70,7 @@ export interface Contraction {
 
 /** What a contraction's code depends on but its output. */
 function keyOf(c: Contraction): string {
-  const b = c.b.kind === "constant" ? c.b.batches.length : [c.b.offset, c.b.depth, c.b.column];
+  const b = c.b.kind === "constant" ? [c.b.batches.length, c.b.half] : [c.b.offset, c.b.depth, c.b.column];
   return JSON.stringify({ ...c, name: "", a: "", b, output: "" });
 }
 
@@ -82,7 +82,7 @@ export function contractionKernel(parts: readonly Contraction[]): Kernel {
   const cost = scheduled.reduce((sum, { s }) => sum + s.units * s.unitCost, 0);
   const panels = { operand: 1, key: "", pack: (tensor: Tensor) => packParts(tensor, scheduled) };
   const packKey = ({ c, s }: Scheduled) =>
-    c.b.kind === "constant" ? [c.b.key, s.tile.columns, s.tile.along, c.arithmetic, c.b.zeroPoint] : [];
+    c.b.kind === "constant" ? [c.b.key, s.tile.columns, s.tile.along, c.arithmetic, c.b.zeroPoint, c.b.half] : [];
   return {
     key: `contraction ${parts.map(keyOf).join()} ${outputKey(output)}`,
     name,
@@ -113,7 +113,8 @@ interface Scheduled {
 }
 
 /** Bytes of a part's panels among those of all parts. */
-const packedBytes = ({ c: { b }, s }: Scheduled) => (b.kind === "constant" ? b.batches.length * s.division.bytes : 0);
+const packedBytes = ({ c: { b }, s }: Scheduled) =>
+  b.kind === "constant" ? b.batches.length * storedBytes(s.division.bytes, b) : 0;
 
 /** The panels of all parts, one after the other. */
 function packParts(tensor: Tensor, parts: readonly Scheduled[]): Tensor {
@@ -228,7 +229,7 @@ function emitPart(
       if (extent === 1) return;
       const index = indices[i]!;
       add(aBlock, index, a * aBytes);
-      add(bBatch, index, b * (c.b.kind === "strided" ? bBytes : s.division.bytes));
+      add(bBatch, index, b * (c.b.kind === "strided" ? bBytes : storedBytes(s.division.bytes, c.b)));
       add(row, index, rows);
       add(firstColumn, index, columns);
     });
@@ -240,13 +241,14 @@ function emitPart(
     code.tee(panel).i32(s.groupPanels).op(op["i32.add"]).set(panelEnd);
     minimum(code, { local: panelEnd }, panels);
     code.set(panelEnd);
-    if (c.b.kind === "strided" && !s.direct) {
+    if (s.scratch.b > 0) {
       code
         .get(scratch)
         .i32(s.scratch.spill + s.scratch.a)
         .op(op["i32.add"])
         .set(bPanel);
-      emitPack(code, c.b, s.division, panel, panelEnd, bBatch, bPanel);
+      if (c.b.kind === "strided") emitPack(code, c.b, s.division, panel, panelEnd, bBatch, bPanel);
+      else emitWidening(code, c.b, s.division, panel, panelEnd, bBatch, bPanel);
     } else {
       code.get(bBatch).set(bPanel);
       add(bPanel, panel, layout.panel);

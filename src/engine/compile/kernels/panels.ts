@@ -5,7 +5,8 @@ import type { Code } from "../../../wasm/code.ts";
 import { op, type } from "../../../wasm/opcodes.ts";
 import type { Value } from "../../hlo/graph.ts";
 import type { Tensor } from "../../hlo/tensor.ts";
-import { increase, loadSome, loopWhileBelow, storeSome } from "./emit.ts";
+import { increase, loadSome, loopWhileBelow, scaled, storeSome } from "./emit.ts";
+import { bitsIn, emitWiden, type Half } from "./half.ts";
 import { type Arithmetic, partsOf, stepOf, type TileShape } from "./tile.ts";
 
 /** Where the elements of B are, in elements of `value`. */
@@ -21,6 +22,8 @@ export type Source =
       readonly columns: readonly number[];
       /** Subtracted from the elements. */
       readonly zeroPoint: number;
+      /** Elements of f32 are held as this, and widened by the kernel. */
+      readonly half?: Half | undefined;
     }
   | {
       readonly kind: "strided";
@@ -35,7 +38,7 @@ export interface Division {
   readonly tile: TileShape;
   readonly full: number;
   readonly tail: number;
-  /** Bytes of a full panel, and of all, when they are laid out. */
+  /** Bytes of a full panel, and of all, when they are laid out: as tiles read them, but for halves. */
   readonly panelBytes: number;
   readonly bytes: number;
 }
@@ -56,17 +59,23 @@ export function divide(
   return { tile, full, tail, panelBytes, bytes: full * panelBytes + tailBytes };
 }
 
+/** What so many bytes of panels take where a source has them. */
+export const storedBytes = (bytes: number, source: Source): number =>
+  source.kind === "constant" && source.half ? bytes / 2 : bytes;
+
 export const panelsOf = ({ full, tail }: Division): number => full + (tail > 0 ? 1 : 0);
 
 /** The panels of a constant: [batch][panel][tap][step][column][element of the step]. */
 export function packConstant(
-  { data }: Tensor,
+  tensor: Tensor,
   source: Source & { kind: "constant" },
   division: Division,
   taps: number,
   arithmetic: Arithmetic,
 ): Tensor {
-  const { batches, columns, zeroPoint } = source;
+  const { data } = tensor;
+  const { batches, columns, zeroPoint, half } = source;
+  const bits = half && bitsIn(tensor, half);
   const { tile } = division;
   const { bytes } = arithmetic;
   const step = stepOf(tile, arithmetic);
@@ -83,7 +92,8 @@ export function packConstant(
     });
   };
   const places = { full: placesIn(tile.columns), tail: placesIn(division.tail || 1) };
-  const floats = new Float32Array(bytes === 4 ? total : 0);
+  const halves = new Uint16Array(half ? total : 0);
+  const floats = new Float32Array(bytes === 4 && !half ? total : 0);
   const integers = new Int16Array(bytes === 4 ? 0 : total);
   batches.forEach((batch, index) => {
     for (let panel = 0; panel < panelsOf(division); panel++) {
@@ -98,12 +108,14 @@ export function packConstant(
         for (let column = 0; column < present; column++) {
           const to = start + column * step;
           const from = batch + columns[first + column]!;
-          if (bytes === 4) fillFloats(floats, blockPlaces, to, data as Float32Array, offsets, from);
+          if (bits) fillHalves(halves, blockPlaces, to, bits, offsets, from);
+          else if (bytes === 4) fillFloats(floats, blockPlaces, to, data as Float32Array, offsets, from);
           else fillIntegers(integers, blockPlaces, to, data as Int8Array, offsets, from, zeroPoint);
         }
       }
     }
   });
+  if (half) return { dtype: half, shape: [total], data: halves };
   return { dtype: bytes === 4 ? "f32" : "i16", shape: [total], data: bytes === 4 ? floats : integers };
 }
 
@@ -120,6 +132,17 @@ function fillFloats(
   from: number,
 ): void {
   for (let i = 0; i < offsets.length; i++) packed[to + places[i]!] = numbers[from + offsets[i]!]!;
+}
+
+function fillHalves(
+  packed: Uint16Array,
+  places: Int32Array,
+  to: number,
+  bits: (at: number) => number,
+  offsets: Int32Array,
+  from: number,
+): void {
+  for (let i = 0; i < offsets.length; i++) packed[to + places[i]!] = bits(from + offsets[i]!);
 }
 
 function fillIntegers(
@@ -176,6 +199,34 @@ export function emitPack(
     emitPanel(code, source, tail, from, at, k);
     code.end();
   }
+}
+
+/** Widens panels [first, limit) of a constant held as halves to `to`. All but the tables are locals, as above. */
+export function emitWidening(
+  code: Code,
+  source: Source & { kind: "constant" },
+  { full, tail, panelBytes, bytes }: Division,
+  first: number,
+  limit: number,
+  b: number,
+  to: number,
+): void {
+  const [from, at, end] = [code.local(type.i32), code.local(type.i32), code.local(type.i32)];
+  scaled(code, first, storedBytes(panelBytes, source));
+  code.get(b).op(op["i32.add"]).set(from);
+  code.get(to).tee(at).get(limit).get(first).op(op["i32.sub"]);
+  code.i32(panelBytes).op(op["i32.mul"]).op(op["i32.add"]).set(end);
+  if (tail > 0) {
+    // The last panel is a smaller one.
+    code
+      .get(end)
+      .i32((full + 1) * panelBytes - bytes)
+      .op(op["i32.sub"])
+      .get(end);
+    code.get(limit).i32(full).op(op["i32.gt_s"]).op(op.select).set(end);
+  }
+  const together = [8, 4, 2].find((vectors) => [panelBytes, bytes].every((each) => each % (vectors * 16) === 0));
+  emitWiden(code, source.half!, from, at, end, together ?? 1);
 }
 
 /** One panel, from `from` to `at`; both are moved. */

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { checkKernel, firstTemplate, numbers } from "../../../../test/support/kernels.ts";
+import { checkKernel, firstTemplate, numbers, startKernel } from "../../../../test/support/kernels.ts";
 import { Builder } from "../../hlo/build.ts";
 import type { Value } from "../../hlo/graph.ts";
 import type { AttributesOf } from "../../hlo/ops.ts";
+import { convertTensor, elementCount, type Tensor } from "../../hlo/tensor.ts";
 
 /** A program of one product: parameters and constants with numbers that depend on the place. */
 function program(
@@ -105,5 +106,71 @@ describe("matrix products", () => {
   test("a block at a time gives the same bits", () => {
     const body = program((b, x, w) => b.matmul(x(), w(70, 203)), [[601, 70]]);
     checkKernel(body, firstTemplate(body)!.build());
+  });
+
+  const pools = new Map<string, Tensor>();
+  /** Numbers that a type of 16 bits holds, among them zeros of both signs and its smallest. */
+  const halves = (dtype: "f16" | "bf16", shape: number[]): Tensor => {
+    let pool = pools.get(dtype);
+    if (!pool) {
+      const made = numbers("f32", [2 ** 19 + 2 ** 14], 0.37);
+      (made.data as Float32Array).set([0, -0, 2 ** -24, -(2 ** -24) * 3, 2 ** -14, 65504, -1 / 3]);
+      pools.set(dtype, (pool = convertTensor(convertTensor(made, dtype), "f32")));
+    }
+    return { dtype: "f32", shape, data: pool.data.slice(0, elementCount(shape)) };
+  };
+  /** A product's kernel with those weights, and its result: of all units, and of one at a time. */
+  const run = (shape: number[], weights: Tensor, write: (b: Builder, x: Value, w: Value) => Value) => {
+    const b = new Builder([{ dtype: "f32", shape }]);
+    const body = b.finish([write(b, b.parameters[0]!, b.constant(weights))]);
+    const template = firstTemplate(body)!;
+    const kernel = template.build();
+    const running = startKernel(kernel, new Map([[body.parameters[0]!, numbers("f32", shape, 1)]]));
+    running.run();
+    const whole = running.result().data;
+    for (let unit = kernel.units - 1; unit >= 0; unit--) running.run(unit, unit + 1);
+    expect(running.result().data).toEqual(whole);
+    return { covers: template.covers, packed: kernel.packs[0]!.pack(weights).dtype, data: whole };
+  };
+  /** Expects weights of 16 bits to give the bits that those of f32 give. */
+  const same = (
+    dtype: "f16" | "bf16",
+    shape: number[],
+    sizes: number[],
+    write: (b: Builder, x: Value, w: Value) => Value,
+  ) => {
+    const weights = halves(dtype, sizes);
+    const wide = { ...weights, data: weights.data.slice() };
+    // What no half holds, and no sum shows.
+    wide.data[100] = 2 ** -140;
+    weights.data[100] = 0;
+    const [narrow, reference] = [run(shape, weights, write), run(shape, wide, write)];
+    expect([narrow.packed, reference.packed]).toEqual([dtype, "f32"]);
+    expect(narrow.data).toEqual(reference.data);
+    const early = run(shape, convertTensor(weights, dtype), (b, x, w) => write(b, x, b.convert(w, "f32")));
+    expect(early.covers.map(({ op }) => op)).toContain("convert");
+    expect(early.data).toEqual(reference.data);
+  };
+  test("weights of 16 bits give the bits of those of 32", () => {
+    for (const m of [1, 3, 4, 17]) {
+      for (const dtype of ["f16", "bf16"] as const) same(dtype, [m, 1031], [1031, 509], (b, x, w) => b.matmul(x, w));
+    }
+    for (const m of [1, 4]) {
+      same("f16", [m, 65536], [8, 65536], (b, x, w) => b.matmul(x, w, { transposeB: true }));
+      same("f16", [m, 2 ** 18], [2, 2 ** 18], (b, x, w) => b.matmul(x, b.transpose(w, [1, 0])));
+    }
+  });
+  test("weights of 16 bits in blocks and batches", () => {
+    same("f16", [301, 1031], [1031, 509], (b, x, w) => b.matmul(x, w));
+    for (const m of [2, 9]) same("f16", [3, m, 400], [3, 400, 445], (b, x, w) => b.matmul(x, w));
+  });
+  test("what no type of 16 bits holds stays as it is", () => {
+    for (const special of [Infinity, NaN, 65536, 2 ** -25, 1 + 2 ** -11]) {
+      const weights = halves("f16", [1024, 512]);
+      (weights.data as Float32Array)[4000] = special;
+      const b = new Builder([{ dtype: "f32", shape: [1, 1024] }]);
+      const body = b.finish([b.matmul(b.parameters[0]!, b.constant(weights))]);
+      expect(firstTemplate(body)!.build().packs[0]!.pack(weights).dtype).toBe("f32");
+    }
   });
 });

@@ -21,7 +21,7 @@ export interface Schedule {
   readonly unitCost: number;
   /** Cache lines of the next panel that are loaded after each tile, so that memory is not waited for. */
   readonly touches: number;
-  /** Bytes of scratch memory, in this order: sums of a tile, the copy of A, panels of B. */
+  /** Bytes of scratch memory, in this order: sums of a tile, the copy of A, panels of B laid out or widened. */
   readonly scratch: { readonly spill: number; readonly a: number; readonly b: number };
 }
 
@@ -106,6 +106,7 @@ export function linesFor({ bounds, taps, stage }: Contraction, rows: number): nu
 export function scheduleOf(c: Contraction): Schedule {
   const arithmetic: Arithmetic = arithmetics[c.arithmetic];
   const { tile, direct } = tileOf(c);
+  const laidOut = c.b.kind === "constant" ? c.b.half !== undefined : !direct;
   const taps = tapsOf(c);
   const division = divide(c.columns, tile, taps, c.depth.extent, arithmetic);
   const panels = panelsOf(division);
@@ -124,8 +125,9 @@ export function scheduleOf(c: Contraction): Schedule {
   const least = c.stage ? Math.ceil(workPerCopy / (taps * tile.columns)) : 1;
   let blockRows = Math.min(rows, Math.max(1, Math.floor(cacheBytes / rowBytes)));
   let groupPanels = Math.min(byCache, Math.max(least, Math.round(unitWork / (blockRows * rowWork))));
-  // A strided B is laid out again for each block, so those are large; windows overlap, so blocks have some rows.
-  const smallest = c.b.kind === "strided" && !direct ? 128 : byOuter ? 4 : 4 * multiple;
+  // What lays out or widens B does it again for each block, so those are large; windows overlap, so blocks have some
+  // rows.
+  const smallest = laidOut ? 128 : byOuter ? 4 : 4 * multiple;
   if (blockRows < rows && c.b.kind === "constant") groupPanels = byCache;
   groupPanels = Math.min(panels, groupPanels);
   blockRows = Math.max(smallest, Math.min(blockRows, Math.round(unitWork / (groupPanels * rowWork))));
@@ -145,12 +147,12 @@ export function scheduleOf(c: Contraction): Schedule {
     groups,
     units: productOf(c.batches.map(({ extent }) => extent)) * blocks * groups,
     unitCost: 50 + Math.ceil((Math.min(rows, blockRows) * rowWork * groupPanels) / 20),
-    touches: c.b.kind === "constant" ? touchesFor(division.panelBytes, tilesOfBlock) : 0,
+    touches: c.b.kind === "constant" && !laidOut ? touchesFor(division.panelBytes, tilesOfBlock) : 0,
     scratch: {
       spill: spillBytes(c.output),
       // Tiles of 16-bit elements read pairs: one element beyond the last.
       a: c.stage ? align(lines * c.stage.pitch * stagedBytes(c.stage) + 16) : 0,
-      b: c.b.kind === "strided" && !direct ? groupPanels * division.panelBytes : 0,
+      b: laidOut ? groupPanels * division.panelBytes : 0,
     },
   };
 }
