@@ -123,6 +123,7 @@ function asPage() {
 }
 
 async function liteRt() {
+  if (threads > 1) throw new Error("LiteRT.js starts its threads in pages only");
   setFlagsFromString("--experimental-wasm-relaxed-simd");
   asPage();
   const entry = pathToFileURL(require.resolve("@litertjs/core"));
