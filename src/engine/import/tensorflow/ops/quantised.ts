@@ -111,18 +111,18 @@ function dequantise(c: Call): Value {
   return c.unsupported(`mode ${mode}`);
 }
 
+/** Lays scales or zero points, one or one for each channel, along the quantised dimension of x. */
+function alongAxis(c: Call, x: Value): (value: Value) => Value {
+  const axis = c.integer("quantization_axis", -1);
+  const shape = x.type.shape.map((n, i) => (i === axis ? n : 1));
+  return (value) => (axis < 0 ? value : c.b.reshape(value, shape));
+}
+
 /** Integers for real numbers by scales and zero points. */
 function uniformQuantise(c: Call): Value {
   const { b } = c;
   const x = c.x(0);
-  const axis = c.integer("quantization_axis", -1);
-  const spread = (value: Value) =>
-    axis < 0
-      ? value
-      : b.reshape(
-          value,
-          x.type.shape.map((n, i) => (i === axis ? n : 1)),
-        );
+  const spread = alongAxis(c, x);
   const [scale, zero] = [spread(c.x(1)), spread(b.convert(c.x(2), "f32"))];
   const inverse = b.divide(b.scalar("f32", 1), scale);
   const rounded = b.plain("roundNearestEven", b.add(b.multiply(x, inverse), zero));
@@ -136,14 +136,7 @@ function uniformQuantise(c: Call): Value {
 function uniformDequantise(c: Call): Value {
   const { b } = c;
   const x = c.x(0);
-  const axis = c.integer("quantization_axis", -1);
-  const spread = (value: Value) =>
-    axis < 0
-      ? value
-      : b.reshape(
-          value,
-          x.type.shape.map((n, i) => (i === axis ? n : 1)),
-        );
+  const spread = alongAxis(c, x);
   const centred = b.subtract(b.convert(x, "i32"), spread(b.convert(c.x(2), "i32")));
   return b.multiply(b.convert(centred, "f32"), spread(c.x(1)));
 }
