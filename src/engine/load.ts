@@ -33,7 +33,7 @@ const families: readonly Family[] = [
   },
   {
     likely: (source) => has(source, /^config\.json$/),
-    load: async () => (await import("./import/flax/formats.ts")).flaxFormats,
+    load: async () => (await import("./import/flax/formats.ts")).configFormats,
   },
 ];
 

@@ -1,7 +1,9 @@
 // Every format of models and every table of operations, all at once; `engine/load.ts` gets them as they are needed.
 
 import type { ModelFormat, OpSupport } from "../model.ts";
-import { flaxFormats } from "./flax/formats.ts";
+import { weightsOnly } from "./flax/format.ts";
+import { configFormats } from "./flax/formats.ts";
+import { flaxExport } from "./flax/join.ts";
 import { formats as hloFormats } from "./jax/format.ts";
 import { hloSupport } from "./jax/support.ts";
 import { kerasFormats } from "./keras/family.ts";
@@ -18,7 +20,9 @@ export const modelFormats: readonly ModelFormat[] = [
   ...tensorflowFormats,
   ...kerasFormats,
   ...hloFormats,
-  ...flaxFormats,
+  ...configFormats,
+  flaxExport,
+  weightsOnly,
   ...vagueFormats,
 ];
 

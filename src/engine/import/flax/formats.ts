@@ -1,9 +1,7 @@
-// The formats of weights that something else says what to do with.
+// The formats that a config.json makes models of weights.
 
 import type { ModelFormat } from "../../model.ts";
 import { transformer } from "../transformer/format.ts";
-import { weightsOnly } from "./format.ts";
-import { flaxExport } from "./join.ts";
 import { layered } from "./layers.ts";
 
-export const flaxFormats: readonly ModelFormat[] = [transformer, layered, flaxExport, weightsOnly];
+export const configFormats: readonly ModelFormat[] = [transformer, layered];
