@@ -5,7 +5,7 @@ import { load } from "../engine/load.ts";
 import type { Model, ModelPort, Signature, Source, Tensors } from "../engine/model.ts";
 import { needSupported, Session } from "../engine/session.ts";
 import { after, type Outcome, runAfter } from "../engine/steps/after.ts";
-import { before, runBefore, usualSteps } from "../engine/steps/before.ts";
+import { before, runBefore, stepsFor } from "../engine/steps/before.ts";
 import { parseSteps, type Item } from "../engine/steps/step.ts";
 import type { EngineHost } from "../host/engine.ts";
 import type { Timers } from "../host/host.ts";
@@ -185,10 +185,8 @@ export class ServiceSession {
           request.inputs.get(port.name) ?? (signature.inputs.length === 1 && others.length === 0 ? only : undefined);
         if (!reader) throw new CerebroError("usage", `input ${port.name} is missing`);
         const item = await reader(port);
-        const text = settings.get("preprocessing");
-        const steps = parseSteps(text === "" && item.kind === "image" ? usualSteps(port) : text, before);
-        // Arrays are taken as they are: what would be done to a picture has been done to them.
-        inputs[port.name] = runBefore(item, item.kind === "tensor" && text === "" ? [] : steps, { file, port });
+        const text = settings.get("preprocessing") || stepsFor(item, port);
+        inputs[port.name] = runBefore(item, parseSteps(text, before), { file, port });
       }
       const { tensors, time } = this.time(inputs);
       const steps = parseSteps(settings.get("postprocessing"), after);

@@ -1,6 +1,6 @@
 // Models, inputs and outputs as files of the host.
 
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import process from "node:process";
 import { fromJson, itemOf, parseJson } from "../../bridge/media.ts";
@@ -17,7 +17,7 @@ const progress = progressBar(process.stderr);
 /** A file's bytes; large ones with a line of progress on a terminal. */
 function readWhole(path: string): Uint8Array {
   const { size } = statSync(path);
-  if (size <= piece) return readFileSync(path);
+  if (size <= piece) return readUserFile(path);
   const bytes = new Uint8Array(size);
   const file = openSync(path, "r");
   try {

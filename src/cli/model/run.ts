@@ -38,7 +38,7 @@ async function inputTensors(
   given: ReadonlyMap<string, string>,
   options: { preprocess: string | undefined; model: Model },
 ): Promise<Tensors> {
-  const { before, runBefore, usualSteps } = await import("../../engine/steps/before.ts");
+  const { before, runBefore, stepsFor } = await import("../../engine/steps/before.ts");
   const { parseSteps } = await import("../../engine/steps/step.ts");
   const found: Record<string, Tensor> = {};
   for (const port of signature.inputs) {
@@ -46,7 +46,7 @@ async function inputTensors(
     if (value === undefined)
       throw new CerebroError("usage", `input ${port.name} is missing`, { hint: `--input ${port.name}=FILE` });
     const item: Item = await readInput(value, port);
-    const text = options.preprocess ?? (item.kind === "image" ? usualSteps(port) : "");
+    const text = options.preprocess ?? stepsFor(item, port);
     if (options.preprocess === undefined && text !== "") say(`preprocessing of ${port.name}: ${text}`);
     found[port.name] = runBefore(item, parseSteps(text, before), { ...contextOf(options.model), port });
   }

@@ -213,17 +213,13 @@ const isSmall = (dtype: DType | "string") => dtype === "u8" || dtype === "i8";
 
 /**
  * The steps a picture goes through when nobody says otherwise: the model's size and channels; bytes stay 0 to 255 where
- * the input takes bytes; real numbers are 0 to 1, or as the input's quantisation or the file's metadata say.
+ * the input takes bytes; real numbers are 0 to 1, or as the input's quantisation says.
  */
-export function usualSteps(
-  port: ModelPort,
-  normalisation?: { mean: readonly number[]; std: readonly number[] },
-): string {
+export function usualSteps(port: ModelPort): string {
   const layout = pictureLayout(port);
   if (!layout) return "";
   const steps = [`channels count=${layout.channels}`, `resize size=${layout.width}x${layout.height}`];
-  if (normalisation) steps.push(`normalise mean=${normalisation.mean.join()} std=${normalisation.std.join()}`);
-  else if (isSmall(port.dtype) && port.quantization) {
+  if (isSmall(port.dtype) && port.quantization) {
     // What 0 and 255 stand for tells which range the model was trained on.
     const { scale, zeroPoint } = port.quantization;
     const lowest = ((port.dtype === "i8" ? -128 : 0) - zeroPoint) * scale;
@@ -232,6 +228,9 @@ export function usualSteps(
   if (layout.order === "NCHW") steps.push("layout order=NCHW");
   return steps.join(" | ");
 }
+
+/** What an item goes through when nobody says otherwise: pictures are fitted to the input, arrays are taken as they are. */
+export const stepsFor = (item: Item, port: ModelPort): string => (item.kind === "image" ? usualSteps(port) : "");
 
 /** Runs a chain of steps. */
 export function runBefore(
